@@ -25,11 +25,11 @@ let package = Package(
         .systemModule("CPopt", pkgConfig: "popt", apt: "libpopt-dev"),
         .shim("CCurl", links: "curl"),
         .shim("CLinux"),
-        // 1-Platform: knows nothing of signing. Three instruments, and the wrappers, which alone import C modules
-        .instrument("Log"),
-        .instrument("Metrics"),
-        .instrument("Failpoints"),
+        // 1-Platform: knows nothing of signing. The wrappers, which alone import C modules, and three instruments
         .wrapper("OperatingSystem", over: "CLinux"),
+        .instrument("Log", uses: "OperatingSystem"),
+        .instrument("Metrics", uses: "OperatingSystem"),
+        .instrument("Failpoints", uses: "OperatingSystem"),
         .wrapper("LibCrypto", over: "COpenSSL", "OperatingSystem"),
         .wrapper("PKCS11", over: "CPKCS11", "OperatingSystem"),
         .wrapper("Kafka", over: "CRdKafka", "OperatingSystem"),

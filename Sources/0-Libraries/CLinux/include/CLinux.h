@@ -1,1 +1,29 @@
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// What Swift cannot import from glibc: variadic functions, and names that only _GNU_SOURCE shows.
+// Functions that can fail return 0 or a count, and -errno on failure.
+
+/// Overwrites memory in a way the optimiser may not leave out.
+void clinux_zero(void *memory, size_t count);
+
+/// Fills memory from getrandom(2), which waits only until the kernel's pool was seeded once after boot.
+int clinux_random(void *memory, size_t count);
+
+/// The system's sentence ("No such file or directory") and name ("ENOENT") of an errno; NULL where unknown. Never freed.
+const char *clinux_error_text(int error);
+const char *clinux_error_name(int error);
+
+/// RLIMIT_CORE 0 and PR_SET_DUMPABLE 0: no core file, and no other process of the same user attaches or reads the memory.
+int clinux_disable_core_dumps(void);
+
+/// flock(2), exclusive, without waiting.
+int clinux_lock(int descriptor);
+
+/// Columns of the terminal; 0 where the descriptor is none.
+int clinux_terminal_columns(int descriptor);
+
+/// Processors this process may run on.
+int clinux_processors(void);
