@@ -1,13 +1,14 @@
 #if Failpoints
-import OperatingSystem
-import Synchronization
+    import Glibc
+    import OperatingSystem
+    import Synchronization
 #endif
 
 /// Named points at which a test stops the process as `kill -9` does.
 ///
 /// Empty unless built with `swift build --traits Failpoints --scratch-path .build/failpoints`. There, `TANBA_FAILPOINT=NAME[:N]` kills the
-/// process at the N-th passing (the first without N) of that point; a name that does not exist ends the process at once, with a
-/// message, so that a test with a slip of the pen cannot pass.
+/// process at the N-th passing (the first without N) of that point; a name that does not exist ends the process at the first point with
+/// a message and status 2, so that a test with a slip of the pen cannot pass.
 public enum Failpoint: String, CaseIterable, Sendable {
     case intakeBeforeReceive = "intake-before-receive"
     case intakeAfterReceive = "intake-after-receive"
@@ -54,38 +55,39 @@ public enum Failpoint: String, CaseIterable, Sendable {
     /// Whether this build stops at failpoints.
     public static var areBuiltIn: Bool {
         #if Failpoints
-        true
+            true
         #else
-        false
+            false
         #endif
     }
 
     /// Here the process may be stopped; in a release this is nothing.
     @inlinable public func pass() {
         #if Failpoints
-        countPassing(of: self)
+            countPassing(of: self)
         #endif
     }
 }
 
 #if Failpoints
-/// The point that the environment names, and at which passing it ends the process.
-private let armed: (point: Failpoint, passing: Int)? = {
-    guard let text = Host.environment("TANBA_FAILPOINT"), !text.isEmpty else { return nil }
-    let parts = text.split(separator: ":", maxSplits: 1)
-    guard let point = parts.first.flatMap({ Failpoint(rawValue: String($0)) }), let passing = parts.count == 2 ? Int(parts[1]) : 1, passing > 0
-    else {
-        let names = Failpoint.allCases.map(\.rawValue).joined(separator: ", ")
-        StandardStreams.writeError("TANBA_FAILPOINT=\(text) is not NAME[:N]; the names are: \(names)\n")
-        killThisProcess()
+    /// The point that the environment names, and at which passing it ends the process.
+    private let armed: (point: Failpoint, passing: Int)? = {
+        guard let text = Host.environment("TANBA_FAILPOINT"), !text.isEmpty else { return nil }
+        let parts = text.split(separator: ":", maxSplits: 1)
+        guard let point = parts.first.flatMap({ Failpoint(rawValue: String($0)) }), let passing = parts.count == 2 ? Int(parts[1]) : 1,
+            passing > 0
+        else {
+            let names = Failpoint.allCases.map(\.rawValue).joined(separator: ", ")
+            StandardStreams.writeError("TANBA_FAILPOINT=\(text) is not NAME[:N]; the names are: \(names)\n")
+            exit(2)
+        }
+        return (point, passing)
+    }()
+
+    private let passings = Atomic<Int>(0)
+
+    @usableFromInline func countPassing(of point: Failpoint) {
+        guard let armed, armed.point == point else { return }
+        if passings.wrappingAdd(1, ordering: .relaxed).newValue == armed.passing { killThisProcess() }
     }
-    return (point, passing)
-}()
-
-private let passings = Atomic<Int>(0)
-
-@usableFromInline func countPassing(of point: Failpoint) {
-    guard let armed, armed.point == point else { return }
-    if passings.wrappingAdd(1, ordering: .relaxed).newValue == armed.passing { killThisProcess() }
-}
 #endif

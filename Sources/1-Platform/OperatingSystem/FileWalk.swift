@@ -61,7 +61,9 @@ extension Files {
         while true {
             errno = 0
             guard let entry = readdir(stream) else {
-                if errno != 0 { found.append(problemOf(prefix, relative, SystemError(call: "readdir", path: prefix + relative, errno: errno))) }
+                if errno != 0 {
+                    found.append(problemOf(prefix, relative, SystemError(call: "readdir", path: prefix + relative, errno: errno)))
+                }
                 return
             }
             let bytes = nameBytes(entry)

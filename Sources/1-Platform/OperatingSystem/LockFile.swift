@@ -16,7 +16,8 @@ public final class LockFile: Sendable {
         let result = clinux_lock(file)
         guard result == 0 else {
             defer { close(file) }
-            throw result == -EWOULDBLOCK ? LockFileInUse(path: path, pid: Self.holder(file)) : SystemError(call: "flock", path: path, errno: -result)
+            throw result == -EWOULDBLOCK
+                ? LockFileInUse(path: path, pid: Self.holder(file)) : SystemError(call: "flock", path: path, errno: -result)
         }
         // The pid is for people; a full disk must not keep anybody from the lock.
         let text = Array("\(getpid())\n".utf8)

@@ -52,7 +52,8 @@ public enum SecretSource: Sendable, Hashable, CustomStringConvertible {
             return try read(number)
         case .environment(let name):
             guard let value = getenv(name) else {
-                throw SecretSourceError(source: self, reason: "the variable is not set", remedy: "Set \(name) in the environment of this program.")
+                throw SecretSourceError(
+                    source: self, reason: "the variable is not set", remedy: "Set \(name) in the environment of this program.")
             }
             return try secret(UnsafeRawBufferPointer(start: value, count: strlen(value)))
         }
@@ -87,7 +88,9 @@ public enum SecretSource: Sendable, Hashable, CustomStringConvertible {
             count -= 1
             if count > 0, bytes[count - 1] == UInt8(ascii: "\r") { count -= 1 }
         }
-        guard count > 0 else { throw SecretSourceError(source: self, reason: "it is empty", remedy: "Write the secret there, as one line.") }
+        guard count > 0 else {
+            throw SecretSourceError(source: self, reason: "it is empty", remedy: "Write the secret there, as one line.")
+        }
         return Secret(count: count) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count])) }
     }
 

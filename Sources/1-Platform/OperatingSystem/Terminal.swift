@@ -40,7 +40,9 @@ public enum StandardStreams {
 
     private static func write(_ bytes: [UInt8], to descriptor: Int32) -> SystemError? {
         bytes.withUnsafeBytes { buffer in
-            writeAll(buffer, to: descriptor).map { SystemError(call: "write", path: descriptor == 1 ? "standard output" : "standard error", errno: $0) }
+            writeAll(buffer, to: descriptor).map {
+                SystemError(call: "write", path: descriptor == 1 ? "standard output" : "standard error", errno: $0)
+            }
         }
     }
 }
