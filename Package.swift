@@ -39,7 +39,7 @@ let package = Package(
         .wrapper("YAML", over: "CYAML"),
         .wrapper("CommandLineOptions", over: "CPopt"),
         // 2-Formats: values, DER and JSON; no I/O, no clock, no randomness
-        .format("DER"),
+        .format("DER", lifetimes: true),
         .format("JSON"),
         .format("CMS", uses: "DER", "LibCrypto"),
         .format("TimeStampProtocol", uses: "DER", "CMS", "LibCrypto"),
@@ -92,7 +92,12 @@ extension Target {
     }
     static func instrument(_ name: String, uses: String...) -> Target { swift(name, uses, "Sources/1-Platform") }
     static func wrapper(_ name: String, over: String...) -> Target { swift(name, over, "Sources/1-Platform", touchesC: true) }
-    static func format(_ name: String, uses: String...) -> Target { swift(name, uses, "Sources/2-Formats") }
+    /// - Parameter lifetimes: allows a type of its own over `Span`; who uses that type needs nothing.
+    static func format(_ name: String, uses: String..., lifetimes: Bool = false) -> Target {
+        let target = swift(name, uses, "Sources/2-Formats")
+        if lifetimes { target.swiftSettings?.append(.enableExperimentalFeature("Lifetimes")) }
+        return target
+    }
     static func domain(_ name: String, uses: String...) -> Target { swift(name, uses, "Sources/3-Domain") }
     static func flow(_ name: String, uses: String...) -> Target { swift(name, uses, "Sources/4-Flow") }
     static func adapter(_ name: String, uses: String...) -> Target { swift(name, uses, "Sources/5-Adapters") }

@@ -54,3 +54,5 @@ int clinux_processors(void) {
     long online = sysconf(_SC_NPROCESSORS_ONLN);  // more than 1,024 processors do not fit the set
     return online > 0 ? (int)online : 1;
 }
+
+int clinux_sync_file_system(int descriptor) { return syncfs(descriptor) == 0 ? 0 : -errno; }

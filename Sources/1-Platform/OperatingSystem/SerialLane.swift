@@ -6,7 +6,7 @@ import Dispatch
 /// its own while it works; concurrent queues and shared targets start with one thread a core and starve blocking callers (and
 /// Swift's executor with them). A hop costs 10 to 40 us: hand over batches, not single items.
 public final class SerialLane: Sendable {
-    private let queue: DispatchQueue
+    let queue: DispatchQueue
 
     public init(label: String) { queue = DispatchQueue(label: label) }
 

@@ -27,3 +27,6 @@ int clinux_terminal_columns(int descriptor);
 
 /// Processors this process may run on.
 int clinux_processors(void);
+
+/// syncfs(2): waits until all of the descriptor's file system is on the disk.
+int clinux_sync_file_system(int descriptor);

@@ -1,0 +1,116 @@
+# Sourced by Deploy/local: a broker, of the first kind that there is, and the topics of the sandbox's stream.
+#
+#   KAFKA_BOOTSTRAP   a broker that runs already, without TLS or passwords; it is used, never started or ended
+#   KAFKA_HOME        an unpacked Kafka, 3.6 or newer: one KRaft node is started with its bin/*.sh
+#   noida-db          a small program from PyPI that speaks Kafka's protocol, pinned by hash; its limits are said
+#
+# The kind is settled by the first start and kept in run/broker.
+
+partitions=4
+
+broker_kind() { cat "$sandbox/run/broker" 2>/dev/null; }
+
+choose_broker() {
+    [ -n "$(broker_kind)" ] && return
+    if [ -n "${KAFKA_BOOTSTRAP-}" ]; then
+        echo "$KAFKA_BOOTSTRAP" > "$sandbox/run/bootstrap"
+        # others may use this broker too: names of our own
+        echo "demo-$(head -c 4 /dev/urandom | od -An -v -tx1 | tr -d ' \n')" > "$sandbox/run/stream"
+        echo outside > "$sandbox/run/broker"
+        return
+    fi
+    local kind=noida client controller
+    [ -n "${KAFKA_HOME-}" ] && kind=kafka
+    read -r client controller < <(free_ports 2)
+    echo "127.0.0.1:$client" > "$sandbox/run/bootstrap"
+    echo "$controller" > "$sandbox/run/controller.port"
+    echo demo > "$sandbox/run/stream"
+    if [ $kind = noida ]; then install_noida; else install_kafka "$client" "$controller"; fi
+    echo $kind > "$sandbox/run/broker"
+}
+
+bootstrap() { cat "$sandbox/run/bootstrap"; }
+stream() { cat "$sandbox/run/stream"; }
+
+install_kafka() { # client port, controller port
+    local home=$sandbox/kafka
+    [ -x "$KAFKA_HOME/bin/kafka-server-start.sh" ] || die "KAFKA_HOME=$KAFKA_HOME has no bin/kafka-server-start.sh"
+    [ -x "${JAVA_HOME-}/bin/java" ] || command -v java > /dev/null \
+        || die "Kafka needs Java 17 or newer: apt-get install -y openjdk-17-jre-headless; or unset KAFKA_HOME for a broker without Java"
+    rm -rf "$home"
+    mkdir -p "$home/log"
+    # One node on loopback: no topics by mistake, small internal topics, no wait for a group's first members, timed-out transactions
+    # looked for every second; and after a SIGKILL the new broker has to wait for the end of the old one's session, so it is short.
+    cat > "$home/server.properties" <<TEXT
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$2
+listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2
+advertised.listeners=PLAINTEXT://127.0.0.1:$1
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+controller.listener.names=CONTROLLER
+log.dirs=$home/data
+auto.create.topics.enable=false
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=10
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=10
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+TEXT
+    LOG_DIR=$home/log "$KAFKA_HOME/bin/kafka-storage.sh" format --ignore-formatted -t VGFuYmFEZW1vU2FuZGJveA \
+        -c "$home/server.properties" >> "$sandbox/log/broker.log" 2>&1 || die_with_log "kafka-storage.sh could not format the broker's folder" broker
+}
+
+# Of its own exit status, so that Deploy/demo can go on without a broker.
+no_broker() { say "${0##*/}: $*"; exit 4; }
+
+install_noida() {
+    say "No KAFKA_BOOTSTRAP and no KAFKA_HOME: noida-db from PyPI stands in for Kafka. It keeps transactions and fencing; but it does not
+evict dead members, takes stale generations and knows no transaction timeout, so a killed worker proves nothing there."
+    { python3 -m venv "$sandbox/noida" && "$sandbox/noida/bin/pip" install --disable-pip-version-check --no-input --no-deps --only-binary :all: \
+        --require-hashes -r "$deploy/sandbox/noida-db.txt"; } >> "$sandbox/log/broker.log" 2>&1 \
+        || no_broker "noida-db could not be installed from PyPI (log: $sandbox/log/broker.log). Set KAFKA_HOME or KAFKA_BOOTSTRAP, or use --log embedded"
+}
+
+start_broker() {
+    local address
+    choose_broker
+    address=$(bootstrap)
+    case $(broker_kind) in
+        kafka)
+            if ! alive broker > /dev/null; then
+                [ -n "${KAFKA_HOME-}" ] || die "the broker of $sandbox is a Kafka: set KAFKA_HOME to start it again"
+                LOG_DIR=$sandbox/kafka/log KAFKA_HEAP_OPTS=${KAFKA_HEAP_OPTS:--Xmx512m -Xms256m} \
+                    start_process broker "$KAFKA_HOME/bin/kafka-server-start.sh" "$sandbox/kafka/server.properties"
+            fi ;;
+        noida)
+            if ! alive broker > /dev/null; then
+                start_process broker "$sandbox/noida/bin/noida-db" start --only kafka --kafka-port "${address##*:}" --data-dir "$sandbox/noida-data"
+            fi ;;
+        outside)
+            kafka wait 20 > /dev/null || die "no broker answers at KAFKA_BOOTSTRAP=$address"
+            return ;;
+    esac
+    wait_for broker 90 "answer at $address" kafka wait 0 2> /dev/null
+}
+
+kafka() { # command of kafka.py, arguments...
+    python3 "$deploy/sandbox/kafka.py" "$(bootstrap)" "$@"
+}
+
+# Same partition count for all three, since a result stands where its job stands. Nothing is ever compacted: the auditor counts
+# offsets. The ledger is kept longer than the jobs, so that a job enqueued twice is known as long as it can be read.
+make_topics() {
+    local name day=86400000
+    name=$(stream)
+    kafka create "$name.jobs" $partitions cleanup.policy=delete retention.ms=$((7 * day)) retention.bytes=-1
+    kafka create "$name.results" $partitions cleanup.policy=delete retention.ms=$((7 * day)) retention.bytes=-1
+    kafka create "$name.ledger" $partitions cleanup.policy=delete retention.ms=$((30 * day)) retention.bytes=-1
+}

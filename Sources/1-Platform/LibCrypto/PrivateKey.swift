@@ -1,0 +1,96 @@
+import COpenSSL
+
+/// A private key in this process's memory: for tests, the demo and keys in files. Keys of tokens never come here.
+/// No description, no export; OpenSSL clears the memory when the last reference goes.
+public final class PrivateKey: Sendable {
+    public let publicKey: PublicKey
+    let handle: KeyHandle
+    private let signing: Signing
+
+    /// A new RSA key with the public exponent 65537.
+    public static func generateRSA(bits: Int) throws(CryptoError) -> PrivateKey {
+        try generate("RSA") { EVP_PKEY_CTX_set_rsa_keygen_bits($0, Int32(clamping: bits)) == 1 }
+    }
+
+    /// A new key on a named curve: "P-256", "P-384", "P-521".
+    public static func generateEC(curve: String) throws(CryptoError) -> PrivateKey {
+        try generate("EC") { EVP_PKEY_CTX_set_group_name($0, curve) == 1 }
+    }
+
+    /// The first private key of a PEM text (PKCS#8, or the older RSA and EC forms). An encrypted one is refused.
+    public static func readPEM(_ text: [UInt8]) throws(CryptoError) -> PrivateKey {
+        let operation = "read a private key from PEM"
+        ErrorQueue.clear()
+        let key = text.withUnsafeBufferPointer { buffer -> OpaquePointer? in
+            guard let bio = BIO_new_mem_buf(buffer.baseAddress, Int32(clamping: buffer.count)) else { return nil }
+            defer { BIO_free(bio) }
+            // Without a callback OpenSSL would ask for a password at the terminal.
+            return PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in -1 }, nil)
+        }
+        guard let key else { throw ErrorQueue.take(operation) }
+        return try PrivateKey(KeyHandle(owning: key))
+    }
+
+    /// RSASSA-PKCS1-v1_5 (RFC 8017, 8.2) over `digest`, which `function` made. Throws for keys that are not RSA, digests of another
+    /// length and SHA-1.
+    public func signPKCS1(digest: [UInt8], function: DigestFunction) throws(CryptoError) -> [UInt8] {
+        guard case .rsa(let prepared) = signing, digest.count == function.byteCount, let context = prepared[function] else {
+            throw CryptoError(operation: Self.signOperation, reason: "key, digest function and digest do not fit")
+        }
+        return try sign(digest, with: context)
+    }
+
+    /// ECDSA over `digest`; DER of ECDSA-Sig-Value (RFC 3279, 2.2.3), whose length varies. Throws for keys that are not EC.
+    public func signECDSA(digest: [UInt8]) throws(CryptoError) -> [UInt8] {
+        guard case .ec(let context) = signing, !digest.isEmpty else {
+            throw CryptoError(operation: Self.signOperation, reason: "key and digest do not fit")
+        }
+        return try sign(digest, with: context)
+    }
+
+    private func sign(_ digest: [UInt8], with context: PreparedContext) throws(CryptoError) -> [UInt8] {
+        let lengthMax = Int(EVP_PKEY_get_size(handle.key))
+        let signature = context.withCopy { copy in
+            [UInt8](unsafeUninitializedCapacity: lengthMax) { output, count in
+                var length = lengthMax
+                count = EVP_PKEY_sign(copy, output.baseAddress, &length, digest, digest.count) == 1 ? length : 0
+            }
+        }
+        guard !signature.isEmpty else { throw ErrorQueue.take(Self.signOperation) }
+        return signature
+    }
+
+    private static func generate(_ algorithm: String, _ configure: (OpaquePointer) -> Bool) throws(CryptoError) -> PrivateKey {
+        ErrorQueue.clear()
+        guard let context = EVP_PKEY_CTX_new_from_name(nil, algorithm, nil) else { throw ErrorQueue.take("generate a key") }
+        defer { EVP_PKEY_CTX_free(context) }
+        var key: OpaquePointer?
+        guard EVP_PKEY_keygen_init(context) == 1, configure(context), EVP_PKEY_generate(context, &key) == 1, let key else {
+            throw ErrorQueue.take("generate a key")
+        }
+        return try PrivateKey(KeyHandle(owning: key))
+    }
+
+    private init(_ handle: KeyHandle) throws(CryptoError) {
+        self.handle = handle
+        publicKey = try PublicKey(subjectPublicKeyInfo: OpenSSL.encode("write a public key") { i2d_PUBKEY(handle.key, $0) })
+        switch publicKey.kind {
+        case .rsa:
+            var prepared: [DigestFunction: PreparedContext] = [:]
+            for function in [DigestFunction.sha256, .sha384, .sha512] {
+                prepared[function] = try PreparedContext(.sign, key: handle, pkcs1: function)
+            }
+            signing = .rsa(prepared)
+        case .ec: signing = .ec(try PreparedContext(.sign, key: handle))
+        case .other(let algorithm):
+            throw CryptoError(operation: "use a private key", reason: "keys of algorithm \(algorithm) are not supported")
+        }
+    }
+
+    private enum Signing: Sendable {
+        case rsa([DigestFunction: PreparedContext])
+        case ec(PreparedContext)
+    }
+
+    private static let signOperation = "sign a digest"
+}

@@ -1,0 +1,86 @@
+/// Base64 of RFC 4648, 4: the standard alphabet, padded; read strictly, so that every sequence of bytes has exactly one text.
+public enum Base64 {
+    /// The length of the text for so many bytes.
+    public static func encodedCount(_ byteCount: Int) -> Int { (byteCount + 2) / 3 * 4 }
+
+    public static func encode(_ bytes: [UInt8]) -> [UInt8] {
+        var text: [UInt8] = []
+        append(bytes.span, to: &text)
+        return text
+    }
+
+    /// Appends the text of `bytes` to `text`.
+    public static func append(_ bytes: Span<UInt8>, to text: inout [UInt8]) {
+        text.append(addingCapacity: encodedCount(bytes.count)) { output in
+            var at = 0
+            while bytes.count - at >= 6 {
+                var word = UInt64(bytes[at]) << 40 | UInt64(bytes[at + 1]) << 32 | UInt64(bytes[at + 2]) << 24
+                word |= UInt64(bytes[at + 3]) << 16 | UInt64(bytes[at + 4]) << 8 | UInt64(bytes[at + 5])
+                let letters = eightLetters(word)
+                for index in 0..<8 { output.append(UInt8(truncatingIfNeeded: letters >> UInt64(56 - 8 * index))) }
+                at += 6
+            }
+            while at < bytes.count {
+                let count = min(3, bytes.count - at)
+                var word: UInt64 = 0
+                for index in 0..<count { word |= UInt64(bytes[at + index]) << UInt64(40 - 8 * index) }
+                let letters = eightLetters(word)
+                for index in 0..<4 {
+                    output.append(index <= count ? UInt8(truncatingIfNeeded: letters >> UInt64(56 - 8 * index)) : UInt8(ascii: "="))
+                }
+                at += count
+            }
+        }
+    }
+
+    /// The bytes of `text`, or nil unless the text is exactly what ``encode(_:)`` writes: with its padding, without white space, the
+    /// bits that stand for nothing zero (RFC 4648, 3.5).
+    public static func decode(_ text: Span<UInt8>) -> [UInt8]? {
+        guard text.count % 4 == 0 else { return nil }
+        var padding = 0
+        if text.count > 0, text[text.count - 1] == UInt8(ascii: "=") { padding = text[text.count - 2] == UInt8(ascii: "=") ? 2 : 1 }
+        var isValid = true
+        let bytes = [UInt8](capacity: text.count / 4 * 3) { output in
+            for group in 0..<(text.count / 4) {
+                let used = group == text.count / 4 - 1 ? 4 - padding : 4
+                var word: UInt32 = 0
+                for index in 0..<used {
+                    let value = sextet(text[group * 4 + index])
+                    if value > 63 { isValid = false }
+                    word |= UInt32(value & 63) << UInt32(18 - 6 * index)
+                }
+                for index in 0..<(used - 1) { output.append(UInt8(truncatingIfNeeded: word >> UInt32(16 - 8 * index))) }
+                // With one or two letters of padding 2 or 4 bits are left over
+                if used < 4, word & (used == 3 ? 0xFF : 0xFFFF) != 0 { isValid = false }
+            }
+        }
+        return isValid ? bytes : nil
+    }
+
+    /// Eight letters, the first in the highest byte, for the low 48 bits of `word`; the eight bytes of a word are worked on at once.
+    private static func eightLetters(_ word: UInt64) -> UInt64 {
+        var v = (word << 8 & 0x00FF_FFFF_0000_0000) | (word & 0x00FF_FFFF)
+        v = (v << 4 & 0x0FFF_0000_0FFF_0000) | (v & 0x0000_0FFF_0000_0FFF)
+        v = (v << 2 & 0x3F00_3F00_3F00_3F00) | (v & 0x003F_003F_003F_003F)
+        // Each byte is 0...63 now. The alphabet's five runs start at 0 A, 26 a, 52 0, 62 +, 63 /; adding 128 - start sets a byte's
+        // high bit where it is in that run or a later one. No step carries into a neighbour: bytes stay in 0...255
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let from26 = (v &+ ones &* 102) >> 7 & ones
+        let from52 = (v &+ ones &* 76) >> 7 & ones
+        let from62 = (v &+ ones &* 66) >> 7 & ones
+        let from63 = (v &+ ones &* 65) >> 7 & ones
+        return v &+ ones &* 65 &+ from26 &* 6 &- from52 &* 75 &- from62 &* 15 &+ from63 &* 3
+    }
+
+    /// The value of a letter, or 64 and more for a byte that is none.
+    private static func sextet(_ letter: UInt8) -> UInt8 {
+        switch letter {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"): letter - UInt8(ascii: "A")
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): letter - UInt8(ascii: "a") + 26
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): letter - UInt8(ascii: "0") + 52
+        case UInt8(ascii: "+"): 62
+        case UInt8(ascii: "/"): 63
+        default: 255
+        }
+    }
+}
