@@ -1,0 +1,120 @@
+internal import CPKCS11
+internal import Glibc
+internal import OperatingSystem
+
+/// A PKCS#11 library, loaded and initialised once per process and never unloaded (its threads may outlive any user).
+///
+/// It is initialised with CKF_OS_LOCKING_OK: any thread may call it at any time, one at a time per session.
+public final class Module: @unchecked Sendable {
+    public let path: String
+    /// Copied once from the library; C function pointers that never change. That, and the lock around `users`, is why the class may be shared.
+    let functions: Functions
+    /// How many `Token`s have been found and not closed: the module is not initialised anew under their feet.
+    private let users = Locked(0)
+
+    /// The module at `path`: loaded at the first call, the same object at each later one.
+    ///
+    /// - Parameter environment: variables set for this process before the library is loaded, since libraries read theirs when they are
+    ///   initialised (SOFTHSM2_CONF). Call this while the program starts: other threads should not read the environment meanwhile.
+    public static func load(path: String, environment: [String: String] = [:]) throws(PKCS11Error) -> Module {
+        try loaded.withLock { (modules) throws(PKCS11Error) in
+            if let module = modules[path] { return module }
+            for (name, value) in environment { setenv(name, value, 1) }
+            let module = try Module(path: path)
+            modules[path] = module
+            return module
+        }
+    }
+
+    /// The slots that hold a token, initialised or not.
+    public func slots() throws(PKCS11Error) -> [Slot] {
+        var count: CK_ULONG = 0
+        try check(functions.C_GetSlotList(CK_BBOOL(CK_TRUE), nil, &count), "C_GetSlotList")
+        var list = [CK_SLOT_ID](repeating: 0, count: Int(count))
+        try check(functions.C_GetSlotList(CK_BBOOL(CK_TRUE), &list, &count), "C_GetSlotList")
+        return list.prefix(Int(count)).map { Slot(module: self, id: SlotID(rawValue: $0)) }
+    }
+
+    /// The slot whose token is initialised and has this label.
+    ///
+    /// A module that was initialised at the same moment as another process's may see no token (SoftHSM 2, about one start in ten): while
+    /// nobody uses this module it is initialised again, five times over about a third of a second, before the token counts as missing.
+    public func slot(label: String) throws(PKCS11Error) -> Slot {
+        for attempt in 0..<6 {
+            do throws(PKCS11Error) {
+                return try findSlot(label: label)
+            } catch {
+                guard case .tokenNotFound = error.fault, attempt < 5 else { throw error }
+                let isFree = users.withLock { $0 == 0 }
+                guard isFree else { throw error }
+                usleep(useconds_t((10_000 << attempt) + Int.random(in: 0..<10_000)))
+                try reinitialise()
+            }
+        }
+        throw PKCS11Error(.tokenNotFound(label: label, seen: []))
+    }
+
+    private func findSlot(label: String) throws(PKCS11Error) -> Slot {
+        var seen: [String] = []
+        var found: [Slot] = []
+        for slot in try slots() {
+            // A slot whose token cannot be asked (just pulled out, or broken) must not hide the others.
+            guard let info = try? slot.tokenInfo(), info.flags.contains(.tokenInitialized) else { continue }
+            seen.append(info.label)
+            if info.label == label { found.append(slot) }
+        }
+        if found.count > 1 { throw PKCS11Error(.tokenAmbiguous(label: label, slots: found.map(\.id))) }
+        guard let slot = found.first else { throw PKCS11Error(.tokenNotFound(label: label, seen: seen)) }
+        return slot
+    }
+
+    /// C_Finalize and C_Initialize, unless a token came into use meanwhile.
+    private func reinitialise() throws(PKCS11Error) {
+        try users.withLock { (count) throws(PKCS11Error) in
+            guard count == 0 else { return }
+            _ = functions.C_Finalize(nil)
+            try functions.initialise()
+        }
+    }
+
+    func retain() { users.withLock { $0 += 1 } }
+    func release() { users.withLock { $0 -= 1 } }
+
+    /// After CKR_CRYPTOKI_NOT_INITIALIZED (something else in the process finalised the library).
+    func initialiseAgain() throws(PKCS11Error) { try functions.initialise() }
+
+    private static let loaded = Locked<[String: Module]>([:])
+
+    private init(path: String) throws(PKCS11Error) {
+        guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
+            throw PKCS11Error(.moduleNotLoadable(path: path, reason: dlerror().map { String(cString: $0) } ?? "no reason given"))
+        }
+        guard let symbol = dlsym(library, "C_GetFunctionList") else {
+            throw PKCS11Error(.moduleNotLoadable(path: path, reason: "it has no function C_GetFunctionList"))
+        }
+        let get = unsafeBitCast(symbol, to: (@convention(c) (UnsafeMutablePointer<UnsafeMutablePointer<CK_FUNCTION_LIST>?>?) -> CK_RV).self)
+        var list: UnsafeMutablePointer<CK_FUNCTION_LIST>?
+        try check(get(&list), "C_GetFunctionList")
+        guard let list else { throw PKCS11Error(.moduleNotLoadable(path: path, reason: "its function list is empty")) }
+        self.path = path
+        functions = list.pointee
+        try functions.initialise()
+    }
+}
+
+typealias Functions = CK_FUNCTION_LIST
+
+extension Functions {
+    fileprivate func initialise() throws(PKCS11Error) {
+        var arguments = CK_C_INITIALIZE_ARGS()
+        arguments.flags = CK_FLAGS(CKF_OS_LOCKING_OK)
+        let value = ReturnValue(rawValue: C_Initialize(&arguments))
+        // Another library of this process may have come first; the module is one for all of them.
+        guard value == .ok || value == .cryptokiAlreadyInitialized else { throw PKCS11Error(value, by: "C_Initialize") }
+    }
+}
+
+@inline(__always)
+func check(_ value: CK_RV, _ function: @autoclosure () -> String) throws(PKCS11Error) {
+    if value != CKR_OK { throw PKCS11Error(ReturnValue(rawValue: value), by: function()) }
+}

@@ -1,0 +1,98 @@
+/// What failed at a module, slot, token or session: the fault, what may be done about it, and for a person, the remedy.
+///
+/// Never holds a PIN, a key or data that was signed.
+public struct PKCS11Error: Error, Hashable, Sendable {
+    public enum Fault: Hashable, Sendable {
+        /// A PKCS#11 function, named as in the standard, returned something other than CKR_OK.
+        case returned(ReturnValue, by: String)
+        /// The library is no PKCS#11 module, or cannot be loaded; `reason` is the loader's own.
+        case moduleNotLoadable(path: String, reason: String)
+        /// No initialised token has this label. `seen`: the labels that are there.
+        case tokenNotFound(label: String, seen: [String])
+        /// Several tokens have this label, in these slots.
+        case tokenAmbiguous(label: String, slots: [SlotID])
+        /// The token says that one more wrong PIN locks it; the PIN was not sent.
+        case pinFinalTry
+        /// The token says that its PIN is locked; the PIN was not sent.
+        case pinLocked
+        /// No private key of the token has this CKA_ID.
+        case keyNotFound(id: [UInt8])
+        /// Several private keys of the token have this CKA_ID.
+        case keyAmbiguous(id: [UInt8], count: Int)
+        /// The pool was closed.
+        case closed
+    }
+
+    public let fault: Fault
+    public let advice: Advice
+
+    init(_ fault: Fault) {
+        self.fault = fault
+        advice =
+            switch fault {
+            case .returned(let value, _): value.advice
+            case .moduleNotLoadable, .tokenAmbiguous, .keyNotFound, .keyAmbiguous, .closed: .stop
+            case .tokenNotFound: .reopenSession
+            case .pinFinalTry, .pinLocked: .takeOutOfService
+            }
+    }
+
+    init(_ value: ReturnValue, by function: String) { self.init(.returned(value, by: function)) }
+
+    /// The code, where the module gave one.
+    public var returnValue: ReturnValue? {
+        if case .returned(let value, _) = fault { value } else { nil }
+    }
+
+    /// What a person can do, in a sentence; empty where there is nothing to add.
+    public var remedy: String {
+        switch fault {
+        case .returned(let value, _): Self.remedy(for: value)
+        case .moduleNotLoadable: "Check the path of the PKCS#11 module and that its package and libraries are installed."
+        case .tokenNotFound(_, let seen):
+            seen.isEmpty
+                ? "No initialised token is there: check that it is plugged in, and the module's own settings (SOFTHSM2_CONF for SoftHSM)."
+                : "Tokens with these labels are there: \(seen.map { "\"\($0)\"" }.joined(separator: ", ")). Check the label."
+        case .tokenAmbiguous: "Give the tokens different labels."
+        case .pinFinalTry: "Log in once by hand with the right PIN (this clears the token's counter), then start again."
+        case .pinLocked: "Unlock the PIN with the security officer's PIN (PUK), then start again."
+        case .keyNotFound: "List the token's keys, for instance with `pkcs11-tool --login --list-objects`, and check the key's id."
+        case .keyAmbiguous: "Give each private key an id of its own."
+        case .closed: ""
+        }
+    }
+
+    private static func remedy(for value: ReturnValue) -> String {
+        switch value {
+        case .pinIncorrect: "Correct the PIN in its file, descriptor or variable, and start again."
+        case .pinLocked: "Unlock the PIN with the security officer's PIN (PUK), then start again."
+        case .tokenNotPresent, .deviceRemoved: "Put the token back."
+        case .sessionCount: "Configure fewer sessions for this token, or end other programs that use it."
+        case .mechanismInvalid: "Choose a signature algorithm that the token has; `pkcs11-tool --list-mechanisms` shows them."
+        default: ""
+        }
+    }
+}
+
+extension PKCS11Error: CustomStringConvertible {
+    public var description: String {
+        switch fault {
+        case .returned(let value, let function): "\(function) returned \(value.name): \(value.sentence)"
+        case .moduleNotLoadable(let path, let reason): "the PKCS#11 module \(path) cannot be loaded: \(reason)"
+        case .tokenNotFound(let label, _): "no token is labelled \"\(label)\""
+        case .tokenAmbiguous(let label, let slots):
+            "several tokens are labelled \"\(label)\" (slots \(slots.map { String($0.rawValue) }.joined(separator: ", ")))"
+        case .pinFinalTry: "the token says that one more wrong PIN locks it, so the PIN is not tried"
+        case .pinLocked: "the token's PIN is locked"
+        case .keyNotFound(let id): "the token has no private key with the id \(hexadecimal(id))"
+        case .keyAmbiguous(let id, let count): "the token has \(count) private keys with the id \(hexadecimal(id))"
+        case .closed: "the token's sessions are closed"
+        }
+    }
+}
+
+/// "0a1b" for [0x0A, 0x1B]; how ids are written in configuration and messages.
+func hexadecimal(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+}
