@@ -1,0 +1,158 @@
+import Foundation
+import Glibc
+import OperatingSystem
+import PKCS11
+import Testing
+
+/// Real SoftHSM 2 tokens, made when the first test asks, with a fault shim in front (Tests/FaultShim).
+///
+/// A module is initialised once per process and reads SOFTHSM2_CONF then, so all tests share one folder of tokens and each test
+/// that changes a token's state has a token of its own, by label. Every token has the same two keys: RSA-2048 with id 01, P-256 with id 02.
+final class TokenLab: Sendable {
+    static let pin = "271828"
+    static let rsa: [UInt8] = [1]
+    static let p256: [UInt8] = [2]
+
+    static let softHSM = "/usr/lib/softhsm/libsofthsm2.so"
+    static let isAvailable: Bool = {
+        let needed = [softHSM, "/usr/bin/softhsm2-util", "/usr/bin/pkcs11-tool", "/usr/bin/openssl", "/usr/bin/cc"]
+        let missing = needed.filter { access($0, R_OK) != 0 }
+        if !missing.isEmpty { print("SKIPPED: tests on tokens; missing: \(missing.joined(separator: ", "))") }
+        return missing.isEmpty
+    }()
+
+    /// Labels of the tokens; "twin" is made twice.
+    enum Label: String, CaseIterable {
+        case signing, wrongPIN, finalTry, locked, vagueModule, lostSessions, lostSigner, slowStart, swapped, mismatch, shared, metrics,
+            faults
+    }
+
+    static let shared = try! TokenLab()
+
+    let folder: String
+    let module: Module
+    private let shim: Shim
+
+    /// The functions by which the shim is told what to do. Sendable: C function pointers that never change.
+    private struct Shim: @unchecked Sendable {
+        let logins: @convention(c) (UnsafePointer<CChar>) -> CInt
+        let flags: @convention(c) (UnsafePointer<CChar>, CUnsignedLong) -> Void
+        let failSign: @convention(c) (UnsafePointer<CChar>, CUnsignedLong, CInt, CInt) -> Void
+        let swapKeys: @convention(c) (UnsafePointer<CChar>, CInt) -> Void
+    }
+
+    private init() throws {
+        folder = try FileManager.default.url(
+            for: .itemReplacementDirectory, in: .userDomainMask, appropriateFor: FileManager.default.temporaryDirectory, create: true
+        ).path
+        TokenLab.remove(folder, atExit: true)
+        try FileManager.default.createDirectory(atPath: folder + "/tokens", withIntermediateDirectories: true)
+        let configuration = folder + "/softhsm2.conf"
+        try "directories.tokendir = \(folder)/tokens\nobjectstore.backend = file\nlog.level = ERROR\n"
+            .write(toFile: configuration, atomically: true, encoding: .utf8)
+        setenv("SOFTHSM2_CONF", configuration, 1)
+
+        try TokenLab.run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", folder + "/rsa.key")
+        try TokenLab.run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", folder + "/p256.key")
+        for name in ["rsa", "p256"] {
+            try TokenLab.run(
+                "openssl", "req", "-x509", "-new", "-key", "\(folder)/\(name).key", "-subj", "/CN=Token test \(name)", "-days", "30",
+                "-addext", "keyUsage=critical,digitalSignature,nonRepudiation", "-out", "\(folder)/\(name).pem")
+            try TokenLab.run("openssl", "x509", "-in", "\(folder)/\(name).pem", "-outform", "DER", "-out", "\(folder)/\(name).der")
+            try TokenLab.run("openssl", "x509", "-in", "\(folder)/\(name).pem", "-noout", "-pubkey", "-out", "\(folder)/\(name).pub")
+        }
+        for label in Label.allCases.map(\.rawValue) + ["twin", "twin"] {
+            try TokenLab.run("softhsm2-util", "--init-token", "--free", "--label", label, "--pin", TokenLab.pin, "--so-pin", "12345678")
+            if label == "twin" { continue }
+            for (id, name) in [("01", "rsa"), ("02", "p256")] {
+                try TokenLab.run(
+                    "softhsm2-util", "--import", "\(folder)/\(name).key", "--token", label, "--pin", TokenLab.pin, "--label", name, "--id",
+                    id)
+            }
+        }
+        try TokenLab.run(
+            "pkcs11-tool", "--module", TokenLab.softHSM, "--token-label", Label.signing.rawValue, "--login", "--pin", TokenLab.pin,
+            "--write-object", "\(folder)/p256.der", "--type", "cert", "--id", "02", "--label", "p256")
+
+        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/FaultShim/faultshim.c"
+        let library = folder + "/faultshim.so"
+        let flags = try TokenLab.run("pkg-config", "--cflags", "p11-kit-1").split(whereSeparator: \.isWhitespace).map(String.init)
+        try TokenLab.run("cc", ["-shared", "-fPIC", "-O1", "-Wall", "-o", library, source] + flags + ["-ldl", "-lpthread"])
+        module = try Module.load(path: library, environment: ["TANBA_SHIM_MODULE": TokenLab.softHSM])
+        let handle = try #require(dlopen(library, RTLD_NOW))
+        shim = Shim(
+            logins: unsafeBitCast(try #require(dlsym(handle, "shim_logins")), to: (@convention(c) (UnsafePointer<CChar>) -> CInt).self),
+            flags: unsafeBitCast(
+                try #require(dlsym(handle, "shim_flags")), to: (@convention(c) (UnsafePointer<CChar>, CUnsignedLong) -> Void).self),
+            failSign: unsafeBitCast(
+                try #require(dlsym(handle, "shim_fail_sign")),
+                to: (@convention(c) (UnsafePointer<CChar>, CUnsignedLong, CInt, CInt) -> Void).self),
+            swapKeys: unsafeBitCast(
+                try #require(dlsym(handle, "shim_swap_keys")), to: (@convention(c) (UnsafePointer<CChar>, CInt) -> Void).self))
+    }
+
+    // MARK: - Tokens
+
+    /// The token, found anew and logged in with the right PIN.
+    func token(_ label: Label) throws -> Token {
+        let token = try Token(module: module, label: label.rawValue)
+        try token.logIn(Secret(Array(TokenLab.pin.utf8)))
+        return token
+    }
+
+    func file(_ name: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: folder + "/" + name))) }
+
+    // MARK: - Faults
+
+    /// How often C_Login reached the token.
+    func logins(_ label: Label) -> Int { Int(shim.logins(label.rawValue)) }
+
+    func setFlags(_ flags: TokenInfo.Flags, of label: Label) { shim.flags(label.rawValue, flags.rawValue) }
+
+    /// After `good` more signatures C_Sign answers `value`, `bad` times.
+    func failSignatures(of label: Label, with value: ReturnValue, after good: Int = 0, times bad: Int) {
+        shim.failSign(label.rawValue, value.rawValue, CInt(good), CInt(bad))
+    }
+
+    /// While on, C_SignInit takes the key that was used before the one it is given.
+    func swapKeys(of label: Label, _ isOn: Bool) { shim.swapKeys(label.rawValue, isOn ? 1 : 0) }
+
+    // MARK: - Tools
+
+    /// OpenSSL's word on a signature: RSA PKCS#1 v1.5 with SHA-256, or ECDSA (DER), over a digest.
+    func opensslAccepts(_ signature: [UInt8], digest: [UInt8], key: String) throws -> Bool {
+        let name = folder + "/" + UUID().uuidString
+        defer { for suffix in [".sig", ".digest"] { try? FileManager.default.removeItem(atPath: name + suffix) } }
+        try Data(signature).write(to: URL(fileURLWithPath: name + ".sig"))
+        try Data(digest).write(to: URL(fileURLWithPath: name + ".digest"))
+        let files = ["-inkey", "\(folder)/\(key).pub", "-in", name + ".digest", "-sigfile", name + ".sig"]
+        let padding = key == "rsa" ? ["-pkeyopt", "rsa_padding_mode:pkcs1", "-pkeyopt", "digest:sha256"] : []
+        do { try TokenLab.run("openssl", ["pkeyutl", "-verify", "-pubin"] + files + padding) } catch { return false }
+        return true
+    }
+
+    struct ToolFailure: Error, CustomStringConvertible { let description: String }
+
+    @discardableResult static func run(_ tool: String, _ arguments: String...) throws -> String { try run(tool, arguments) }
+
+    @discardableResult static func run(_ tool: String, _ arguments: [String]) throws -> String {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/" + tool)
+        process.arguments = arguments
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw ToolFailure(description: "\(tool) \(arguments.first ?? ""): \(text)") }
+        return text
+    }
+
+    private static let foldersToRemove = Locked<[String]>([])
+
+    private static func remove(_ folder: String, atExit: Bool) {
+        foldersToRemove.withLock { $0.append(folder) }
+        atexit { for folder in TokenLab.foldersToRemove.withLock({ $0 }) { try? FileManager.default.removeItem(atPath: folder) } }
+    }
+}
