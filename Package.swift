@@ -58,7 +58,7 @@ let package = Package(
         .adapter("TimeStampClient", uses: "SigningPipeline", "SigningModel", "CertificateTrust", "TimeStampProtocol", "CMS", "LibCrypto", "HTTPClient", "OperatingSystem", "Log", "Metrics"),
         .adapter("KafkaJobLog", uses: "SigningPipeline", "SigningModel", "LibCrypto", "Kafka", "Failpoints", "Log", "Metrics"),
         .adapter("EmbeddedJobLog", uses: "SigningPipeline", "SigningModel", "SQLite", "OperatingSystem", "Failpoints", "Log", "Metrics"),
-        .adapter("OperationsAPI", uses: "SigningPipeline", "SigningModel", "HTTPServer", "Log", "Metrics"),
+        .adapter("OperationsAPI", uses: "JSON", "HTTPServer", "Metrics"),
         .adapter("KafkaResultStream", uses: "Auditor", "SigningModel", "Kafka", "Log"),
         .adapter("EmbeddedResultStream", uses: "Auditor", "SigningModel", "SQLite"),
         // 6-Programs: options, configuration and wiring only

@@ -64,6 +64,19 @@ final class RawServer: Sendable {
         return descriptor
     }
 
+    /// Sends the text to this machine's port and returns everything that comes back until the other side closes.
+    static func exchange(_ text: String, with port: UInt16) throws -> String {
+        let descriptor = try connect(to: port)
+        defer { Glibc.close(descriptor) }
+        _ = fcntl(descriptor, F_SETFL, 0)
+        var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        _ = Glibc.poll(&poll, 1, -1)
+        _ = send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
+        var (answer, piece): ([UInt8], [UInt8]) = ([], [UInt8](repeating: 0, count: 4096))
+        while case let count = recv(descriptor, &piece, piece.count, 0), count > 0 { answer += piece[..<count] }
+        return String(decoding: answer, as: UTF8.self)
+    }
+
     /// A port on which nothing listens.
     static func deadPort() throws -> UInt16 {
         let (listener, port) = try listen(backlog: 1)
