@@ -1,4 +1,5 @@
 import COpenSSL
+public import OperatingSystem
 
 /// A private key in this process's memory: for tests, the demo and keys in files. Keys of tokens never come here.
 /// No description, no export; OpenSSL clears the memory when the last reference goes.
@@ -18,7 +19,16 @@ public final class PrivateKey: Sendable {
     }
 
     /// The first private key of a PEM text (PKCS#8, or the older RSA and EC forms). An encrypted one is refused.
+    public static func readPEM(_ text: Secret) throws(CryptoError) -> PrivateKey {
+        try text.withBytes { bytes throws(CryptoError) in try readPEM(bytes) }
+    }
+
+    /// As `readPEM` of a Secret, for keys that are none: a test's. The caller's array is not overwritten.
     public static func readPEM(_ text: [UInt8]) throws(CryptoError) -> PrivateKey {
+        try readPEM(text.span)
+    }
+
+    private static func readPEM(_ text: Span<UInt8>) throws(CryptoError) -> PrivateKey {
         let operation = "read a private key from PEM"
         ErrorQueue.clear()
         let key = text.withUnsafeBufferPointer { buffer -> OpaquePointer? in
