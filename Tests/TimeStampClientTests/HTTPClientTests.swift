@@ -59,6 +59,7 @@ import Testing
         #expect(answer.mediaType == "application/x-test")
         #expect(answer.field("x-mark") == "seen")
         #expect(answer.field("absent") == nil)
+        #expect(answer.elapsed > .zero && answer.elapsed < .seconds(20))
     }
 
     @Test func anEmptyPostIsAPost() async throws {

@@ -13,5 +13,6 @@ CURLcode ccurl_set_receivers(CURL *transfer, ccurl_receiver body, ccurl_receiver
 }
 
 CURLcode ccurl_get_long(CURL *transfer, CURLINFO info, long *value) { return curl_easy_getinfo(transfer, info, value); }
+CURLcode ccurl_get_offset(CURL *transfer, CURLINFO info, curl_off_t *value) { return curl_easy_getinfo(transfer, info, value); }
 CURLcode ccurl_get_pointer(CURL *transfer, CURLINFO info, void **value) { return curl_easy_getinfo(transfer, info, value); }
 CURLMcode ccurl_multi_set_long(CURLM *transfers, CURLMoption option, long value) { return curl_multi_setopt(transfers, option, value); }

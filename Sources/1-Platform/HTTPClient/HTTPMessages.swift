@@ -20,6 +20,8 @@ public struct HTTPAnswer: Sendable {
     public let body: [UInt8]
     /// Whether the request travelled on a connection that an earlier one had opened.
     public let reusedConnection: Bool
+    /// From when the request was sent to when the answer was whole; waiting for a place in flight does not count.
+    public let elapsed: Duration
     /// The header section as received, status line included.
     let header: [UInt8]
 

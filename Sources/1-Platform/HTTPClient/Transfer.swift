@@ -104,7 +104,11 @@ final class Transfer {
     }
 
     private func answer() -> HTTPAnswer {
-        HTTPAnswer(status: get(CURLINFO_RESPONSE_CODE), body: body, reusedConnection: get(CURLINFO_NUM_CONNECTS) == 0, header: header)
+        var microseconds: curl_off_t = 0
+        ccurl_get_offset(handle, CURLINFO_TOTAL_TIME_T, &microseconds)
+        return HTTPAnswer(
+            status: get(CURLINFO_RESPONSE_CODE), body: body, reusedConnection: get(CURLINFO_NUM_CONNECTS) == 0,
+            elapsed: .microseconds(microseconds), header: header)
     }
 
     private func error(_ code: CURLcode) -> HTTPError {
