@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import LibCrypto
 import Testing
@@ -121,6 +122,28 @@ import Testing
         var damaged = text
         damaged[text.count - 100] = UInt8(ascii: "!")
         #expect(throws: CryptoError.self) { try Certificate.readPEM(damaged) }
+    }
+
+    /// More certificates than are kept for reuse, from several threads: each read gives its own.
+    @Test func manyCertificatesAreNotMixedUp() throws {
+        let key = try PrivateKey.generateEC(curve: "P-256")
+        let all = try (1...300).map { number in
+            let serialNumber = [UInt8(1 + number / 256), UInt8(number % 256)]
+            let builder = CertificateBuilder.documentSigner(
+                .init(commonName: "\(number)"), notBefore: TestPKI.start, notAfter: TestPKI.end, serialNumber: serialNumber)
+            return try builder.selfSigned(by: key).der
+        }
+        let wrong = Counter()
+        DispatchQueue.concurrentPerform(iterations: 4) { round in
+            for index in all.indices {
+                let at = (index * (round + 1)) % all.count
+                let read = try? Certificate(der: all[at])
+                if read?.der != all[at] || read?.subject != "CN=\(at + 1),C=KZ" || read?.sha256 != DigestFunction.sha256.digest(all[at]) {
+                    wrong.add()
+                }
+            }
+        }
+        #expect(wrong.value == 0)
     }
 
     @Test func equalByDER() throws {

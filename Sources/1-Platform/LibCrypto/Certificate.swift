@@ -7,7 +7,7 @@ public struct Certificate: Sendable {
 
     /// Reads one certificate in DER. Nothing may follow it, its own lengths must be minimal, its extensions readable.
     public init(der: [UInt8]) throws(CryptoError) {
-        parsed = try ParsedCertificate(der)
+        parsed = try CertificateCache.certificate(der)
     }
 
     /// The whole certificate as it was given.

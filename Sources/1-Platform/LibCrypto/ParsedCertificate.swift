@@ -25,7 +25,8 @@ final class ParsedCertificate: @unchecked Sendable {
     let subjectKeyIdentifier: [UInt8]?
     let authorityKeyIdentifier: [UInt8]?
 
-    init(_ der: [UInt8]) throws(CryptoError) {
+    /// `sha256` is that of `der`.
+    init(_ der: [UInt8], sha256: [UInt8]) throws(CryptoError) {
         let operation = Self.operation
         ErrorQueue.clear()
         let handle = try X509Handle(der: der)
@@ -41,7 +42,7 @@ final class ParsedCertificate: @unchecked Sendable {
         let usageBits = X509_get_key_usage(x509)
 
         self.der = der
-        self.sha256 = DigestFunction.sha256.digest(der)
+        self.sha256 = sha256
         self.subject = try Self.text(subjectName)
         self.issuer = try Self.text(issuerName)
         self.subjectDER = try Self.encoded(subjectName)
