@@ -1,11 +1,18 @@
 import Dispatch
 
-/// An actor may live on a lane: then its work, which may block, keeps no thread of Swift's own pool.
+/// An actor that lives on a lane: its work, which may block, keeps no thread of Swift's own pool.
 ///
-///     actor Store {
-///         private nonisolated let lane = SerialLane(label: "store")
-///         nonisolated var unownedExecutor: UnownedSerialExecutor { lane.asUnownedSerialExecutor() }
+///     actor Store: LaneActor {
+///         nonisolated let lane = SerialLane(label: "store")
 ///     }
+public protocol LaneActor: Actor {
+    nonisolated var lane: SerialLane { get }
+}
+
+extension LaneActor {
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { lane.asUnownedSerialExecutor() }
+}
+
 extension SerialLane: SerialExecutor {
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
