@@ -62,6 +62,12 @@ import Testing
             guard await iterator.next() == SIGTERM else { exit(1) }
             kill(getpid(), SIGINT)
             guard await iterator.next() == SIGINT else { exit(2) }
+            // Two at a time are two calls.
+            kill(getpid(), SIGTERM)
+            kill(getpid(), SIGINT)
+            guard let third = await iterator.next(), let fourth = await iterator.next(), Set([third, fourth]) == [SIGINT, SIGTERM] else {
+                exit(3)
+            }
             withExtendedLifetime(handlers) {}
             exit(17)
         }

@@ -108,7 +108,7 @@ import Testing
 
     /// Nothing of a transaction is there after a kill; what was committed is.
     @Test func whatWasCommittedSurvivesAKill() async throws {
-        let path = "/tmp/tanba-kill-\(ProcessInfo.processInfo.processIdentifier).sqlite"
+        let path = FileManager.default.temporaryDirectory.appending(path: "tanba-kill-\(UUID().uuidString).sqlite").path
         setenv("TANBA_TEST_KILL", path, 1)
         defer { for suffix in ["", "-wal", "-shm"] { try? Files.remove(path + suffix) } }
         await #expect(processExitsWith: .signal(SIGKILL)) {

@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -43,6 +45,8 @@ int clinux_lock(int descriptor) {
     return 0;
 }
 
+int clinux_unlock(int descriptor) { return flock(descriptor, LOCK_UN) == 0 ? 0 : -errno; }
+
 int clinux_terminal_columns(int descriptor) {
     struct winsize size;
     return ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
@@ -56,3 +60,22 @@ int clinux_processors(void) {
 }
 
 int clinux_sync_file_system(int descriptor) { return syncfs(descriptor) == 0 ? 0 : -errno; }
+
+int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : -errno; }
+
+static volatile sig_atomic_t signal_descriptor = -1;
+
+static void tell_descriptor(int signal) {
+    int saved = errno;
+    unsigned char number = (unsigned char)signal;
+    ssize_t written = write(signal_descriptor, &number, 1);  // a full pipe has enough signals in it
+    (void)written;
+    errno = saved;
+}
+
+int clinux_catch_signal(int signal, int descriptor) {
+    signal_descriptor = descriptor;
+    struct sigaction action = {.sa_handler = tell_descriptor, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    return sigaction(signal, &action, NULL) == 0 ? 0 : -errno;
+}

@@ -32,6 +32,7 @@ public final class LockFile: Sendable {
         descriptor.withLock { file in
             guard file >= 0 else { return }
             _ = ftruncate(file, 0)
+            _ = clinux_unlock(file)
             close(file)
             file = -1
         }

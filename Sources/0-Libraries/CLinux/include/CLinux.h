@@ -22,6 +22,9 @@ int clinux_disable_core_dumps(void);
 /// flock(2), exclusive, without waiting.
 int clinux_lock(int descriptor);
 
+/// Gives the lock up at once, though a child that was just forked may still hold a copy of the descriptor.
+int clinux_unlock(int descriptor);
+
 /// Columns of the terminal; 0 where the descriptor is none.
 int clinux_terminal_columns(int descriptor);
 
@@ -30,3 +33,10 @@ int clinux_processors(void);
 
 /// syncfs(2): waits until all of the descriptor's file system is on the disk.
 int clinux_sync_file_system(int descriptor);
+
+/// A pipe, reading end first, that does not block and is closed by exec.
+int clinux_pipe(int ends[2]);
+
+/// From now on the signal's number is written, as one byte, to the descriptor (a pipe that does not block), from whatever thread
+/// receives it. There is one descriptor for all signals of the process, and it is never closed.
+int clinux_catch_signal(int signal, int descriptor);
