@@ -69,7 +69,22 @@ enum OpenSSL {
         let errors: String
     }
 
-    static func run(_ arguments: String..., in folder: TemporaryFolder? = nil) throws -> Outcome {
+    static func run(_ arguments: String...) throws -> Outcome {
+        try run(arguments)
+    }
+
+    /// Throws, with what openssl wrote, unless it succeeds.
+    static func succeed(_ arguments: [String], in folder: TemporaryFolder) throws {
+        let outcome = try run(arguments, in: folder)
+        guard outcome.status == 0 else { throw Failure(arguments: arguments, errors: outcome.errors) }
+    }
+
+    struct Failure: Error {
+        let arguments: [String]
+        let errors: String
+    }
+
+    static func run(_ arguments: [String], in folder: TemporaryFolder? = nil) throws -> Outcome {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["openssl"] + arguments
