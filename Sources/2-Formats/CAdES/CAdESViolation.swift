@@ -1,3 +1,5 @@
+public import TimeStampProtocol
+
 /// One rule that a signature breaks. What it means is in `code`; `detail` is for a person.
 public struct CAdESViolation: Sendable, Hashable {
     /// In brackets: the rule of the standards.
@@ -72,15 +74,35 @@ public struct CAdESViolation: Sendable, Hashable {
         case signingCertificateDiffers = "signing-certificate-differs"
         /// The issuer or serial number of another certificate. (RFC 5035, 5)
         case signingCertificateIssuerDiffers = "signing-certificate-issuer-differs"
+
+        // Verification
+        /// The message-digest attribute is not the document's digest. (RFC 5652, 11.2)
+        case documentDigestDiffers = "document-digest-differs"
+        /// The signature value is not the certificate's key's over the signed attributes. (RFC 5652, 5.6)
+        case signatureInvalid = "signature-invalid"
+        /// A timestamp does not hold; `timeStampFault` says why. (RFC 3161, 2.4.2; EN 319 122-1, 5.3)
+        case timeStamp = "timestamp"
     }
 
     public let code: Code
     public let detail: String
+    /// With `timeStamp`: what is wrong with the token.
+    public let timeStampFault: TimeStampFault?
 
     public init(_ code: Code, _ detail: String) {
         self.code = code
         self.detail = detail
+        timeStampFault = nil
     }
+
+    public init(timeStamp fault: TimeStampFault) {
+        code = .timeStamp
+        detail = fault.detail
+        timeStampFault = fault
+    }
+
+    /// One word for reports: the code's, or `timestamp-` and that of the token's fault.
+    public var name: String { timeStampFault.map { "\(code.rawValue)-\($0.code.rawValue)" } ?? code.rawValue }
 }
 
 /// All rules that a signature breaks, in the order of the examination; never empty.
@@ -96,7 +118,7 @@ public struct CAdESViolations: Error, Sendable, Hashable {
 // MARK: - CustomStringConvertible
 
 extension CAdESViolation: CustomStringConvertible {
-    public var description: String { "\(code.rawValue): \(detail)" }
+    public var description: String { "\(name): \(detail)" }
 }
 
 extension CAdESViolations: CustomStringConvertible {
