@@ -17,8 +17,10 @@
 
 struct token {
     char label[33];
-    int logins;                 /* calls of C_Login that reached the module */
+    int logins;                 /* calls of C_Login so far */
     CK_FLAGS extra_flags;       /* set in CK_TOKEN_INFO.flags beside the module's own */
+    CK_RV login_fault;          /* what C_Login answers ... */
+    int login_bad;              /* ... so many times */
     CK_RV sign_fault;           /* what C_Sign answers ... */
     int sign_good, sign_bad;    /* ... after so many good ones, so many times */
     int swap;                   /* C_SignInit takes the other key */
@@ -26,6 +28,8 @@ struct token {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Held for reading by every call on a session, for writing by shim_close_sessions: SoftHSM frees a session that another thread is in. */
+static pthread_rwlock_t sessions = PTHREAD_RWLOCK_INITIALIZER;
 static struct token tokens[TOKENS];
 static CK_FUNCTION_LIST *real;
 static CK_FUNCTION_LIST shim;
@@ -45,6 +49,25 @@ static void label_of(const CK_TOKEN_INFO *info, char out[33]) {
     while (end > 0 && out[end - 1] == ' ') end--;
     out[end] = 0;
 }
+
+/* A call on a session, or on several, goes through with the lock for reading. */
+static void begin(void) { pthread_rwlock_rdlock(&sessions); }
+static CK_RV end(CK_RV value) {
+    pthread_rwlock_unlock(&sessions);
+    return value;
+}
+#define FORWARD(name, parameters, arguments) \
+    static CK_RV shim_##name parameters { begin(); return end(real->C_##name arguments); }
+
+FORWARD(CloseSession, (CK_SESSION_HANDLE session), (session))
+FORWARD(Logout, (CK_SESSION_HANDLE session), (session))
+FORWARD(GetSessionInfo, (CK_SESSION_HANDLE session, CK_SESSION_INFO *info), (session, info))
+FORWARD(FindObjectsInit, (CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, unsigned long count), (session, template, count))
+FORWARD(FindObjects, (CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, unsigned long max, unsigned long *count),
+        (session, objects, max, count))
+FORWARD(FindObjectsFinal, (CK_SESSION_HANDLE session), (session))
+FORWARD(GetAttributeValue, (CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *template, unsigned long count),
+        (session, object, template, count))
 
 /* 1 and the label of the session's token, or 0. */
 static int label_of_session(CK_SESSION_HANDLE session, char out[33]) {
@@ -68,16 +91,24 @@ static CK_RV shim_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info) {
 }
 
 static CK_RV shim_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char *pin, unsigned long count) {
+    begin();
     char label[33];
+    CK_RV fault = CKR_OK;
     if (label_of_session(session, label)) {
         pthread_mutex_lock(&lock);
-        entry(label)->logins++;
+        struct token *token = entry(label);
+        token->logins++;
+        if (token->login_bad > 0) {
+            token->login_bad--;
+            fault = token->login_fault;
+        }
         pthread_mutex_unlock(&lock);
     }
-    return real->C_Login(session, user, pin, count);
+    return end(fault != CKR_OK ? fault : real->C_Login(session, user, pin, count));
 }
 
 static CK_RV shim_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key) {
+    begin();
     char label[33];
     if (label_of_session(session, label)) {
         pthread_mutex_lock(&lock);
@@ -89,11 +120,12 @@ static CK_RV shim_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, C
         if (token->swap && token->keys[1]) key = token->keys[1];
         pthread_mutex_unlock(&lock);
     }
-    return real->C_SignInit(session, mechanism, key);
+    return end(real->C_SignInit(session, mechanism, key));
 }
 
 static CK_RV shim_Sign(CK_SESSION_HANDLE session, unsigned char *data, unsigned long data_count, unsigned char *signature,
                        unsigned long *count) {
+    begin();
     char label[33];
     CK_RV fault = CKR_OK;
     if (label_of_session(session, label)) {
@@ -105,7 +137,7 @@ static CK_RV shim_Sign(CK_SESSION_HANDLE session, unsigned char *data, unsigned 
         }
         pthread_mutex_unlock(&lock);
     }
-    return fault != CKR_OK ? fault : real->C_Sign(session, data, data_count, signature, count);
+    return end(fault != CKR_OK ? fault : real->C_Sign(session, data, data_count, signature, count));
 }
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list) {
@@ -122,7 +154,14 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list) {
         shim = *real;
         shim.C_GetFunctionList = C_GetFunctionList;
         shim.C_GetTokenInfo = shim_GetTokenInfo;
+        shim.C_CloseSession = shim_CloseSession;
+        shim.C_GetSessionInfo = shim_GetSessionInfo;
         shim.C_Login = shim_Login;
+        shim.C_Logout = shim_Logout;
+        shim.C_FindObjectsInit = shim_FindObjectsInit;
+        shim.C_FindObjects = shim_FindObjects;
+        shim.C_FindObjectsFinal = shim_FindObjectsFinal;
+        shim.C_GetAttributeValue = shim_GetAttributeValue;
         shim.C_SignInit = shim_SignInit;
         shim.C_Sign = shim_Sign;
     }
@@ -146,6 +185,15 @@ void shim_flags(const char *label, unsigned long flags) {
     pthread_mutex_unlock(&lock);
 }
 
+/* The token's C_Login answers `value`, `bad` times. */
+void shim_fail_login(const char *label, unsigned long value, int bad) {
+    pthread_mutex_lock(&lock);
+    struct token *token = entry(label);
+    token->login_fault = value;
+    token->login_bad = bad;
+    pthread_mutex_unlock(&lock);
+}
+
 /* After `good` more signatures the token's C_Sign answers `value`, `bad` times. */
 void shim_fail_sign(const char *label, unsigned long value, int good, int bad) {
     pthread_mutex_lock(&lock);
@@ -161,4 +209,23 @@ void shim_swap_keys(const char *label, int on) {
     pthread_mutex_lock(&lock);
     entry(label)->swap = on;
     pthread_mutex_unlock(&lock);
+}
+
+/* Closes all sessions with the token between two calls, as a card that is pulled out does. 1, or 0 where there is no such token. */
+int shim_close_sessions(const char *label) {
+    CK_SLOT_ID slots[256];
+    unsigned long count = 256;
+    CK_RV value = CKR_TOKEN_NOT_PRESENT;
+    pthread_rwlock_wrlock(&sessions);
+    if (real && real->C_GetSlotList(CK_TRUE, slots, &count) == CKR_OK) {
+        for (unsigned long i = 0; i < count; i++) {
+            CK_TOKEN_INFO info;
+            char found[33];
+            if (real->C_GetTokenInfo(slots[i], &info) != CKR_OK) continue;
+            label_of(&info, found);
+            if (strcmp(found, label) == 0) value = real->C_CloseAllSessions(slots[i]);
+        }
+    }
+    pthread_rwlock_unlock(&sessions);
+    return value == CKR_OK;
 }

@@ -41,6 +41,17 @@ import Testing
         #expect(lab.logins(.locked) == 0)
     }
 
+    /// Some modules answer a wrong PIN with a code that does not say so. An unproven PIN has one attempt, whatever the answer was.
+    @Test func aVagueAnswerToTheFirstLoginIsNotTriedAgain() throws {
+        lab.failLogins(of: .vague, with: .generalError, times: 1)
+        let token = try Token(module: lab.module, label: TokenLab.Label.vague.rawValue)
+        for _ in 0..<2 {
+            let error = #expect(throws: PKCS11Error.self) { try token.logIn(Secret(Array(TokenLab.pin.utf8))) }
+            #expect(error?.fault == .returned(.generalError, by: "C_Login"))
+        }
+        #expect(lab.logins(.vague) == 1)
+    }
+
     @Test func oneLoginServesAllSessions() async throws {
         let before = lab.logins(.shared)
         let token = try lab.token(.shared)

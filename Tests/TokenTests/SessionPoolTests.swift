@@ -41,7 +41,7 @@ import Testing
 
     ///     test                              pool
     ///     signs once                        opens a session
-    ///     closes all sessions at the slot
+    ///     all sessions are closed
     ///     signs again                       SESSION_HANDLE_INVALID -> restore: keeper, one C_Login -> session, key -> body again
     @Test func sessionsClosedBehindOurBackComeBack() async throws {
         let token = try lab.token(.lostSessions)
@@ -54,7 +54,7 @@ import Testing
             }
             #expect(signature.count == 64)
             #expect(lab.logins(.lostSessions) == before + round - 1, "each loss costs one login")
-            try token.slot.closeAllSessions()
+            lab.closeSessions(of: .lostSessions)
         }
         await pool.close()
         token.close()

@@ -40,7 +40,7 @@ import Testing
 
     /// A private key is invisible without login; this must look like a lost login and not like a missing key.
     @Test func aKeyThatIsHiddenIsNotMissing() throws {
-        let token = try Token(module: lab.module, label: TokenLab.Label.slowStart.rawValue)
+        let token = try Token(module: lab.module, label: TokenLab.Label.loggedOut.rawValue)
         let session = try token.openSession()
         let error = #expect(throws: PKCS11Error.self) { try session.keyPair(id: TokenLab.p256) }
         #expect(error?.returnValue == .userNotLoggedIn)

@@ -7,11 +7,13 @@ import Testing
 /// Real SoftHSM 2 tokens, made when the first test asks, with a fault shim in front (Tests/FaultShim).
 ///
 /// A module is initialised once per process and reads SOFTHSM2_CONF then, so all tests share one folder of tokens and each test
-/// that changes a token's state has a token of its own, by label. Every token has the same two keys: RSA-2048 with id 01, P-256 with id 02.
+/// that changes a token's state has a token of its own, by label. Every token has the same two keys: RSA-2048 with id 01, P-256 with id 02; some have a second P-256
+/// key with id 03.
 final class TokenLab: Sendable {
     static let pin = "271828"
     static let rsa: [UInt8] = [1]
     static let p256: [UInt8] = [2]
+    static let other: [UInt8] = [3]
 
     static let softHSM = "/usr/lib/softhsm/libsofthsm2.so"
     static let isAvailable: Bool = {
@@ -23,8 +25,9 @@ final class TokenLab: Sendable {
 
     /// Labels of the tokens; "twin" is made twice.
     enum Label: String, CaseIterable {
-        case signing, wrongPIN, finalTry, locked, vagueModule, lostSessions, lostSigner, slowStart, swapped, mismatch, shared, metrics,
-            faults
+        case signing, wrongPIN, wrongPINShared, finalTry, locked, vague, loggedOut, lostSessions, lostSigner, swapped, renewed, shared,
+            reopened
+        case metrics, faults
     }
 
     static let shared = try! TokenLab()
@@ -37,6 +40,8 @@ final class TokenLab: Sendable {
     private struct Shim: @unchecked Sendable {
         let logins: @convention(c) (UnsafePointer<CChar>) -> CInt
         let flags: @convention(c) (UnsafePointer<CChar>, CUnsignedLong) -> Void
+        let closeSessions: @convention(c) (UnsafePointer<CChar>) -> CInt
+        let failLogin: @convention(c) (UnsafePointer<CChar>, CUnsignedLong, CInt) -> Void
         let failSign: @convention(c) (UnsafePointer<CChar>, CUnsignedLong, CInt, CInt) -> Void
         let swapKeys: @convention(c) (UnsafePointer<CChar>, CInt) -> Void
     }
@@ -53,8 +58,11 @@ final class TokenLab: Sendable {
         setenv("SOFTHSM2_CONF", configuration, 1)
 
         try TokenLab.run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", folder + "/rsa.key")
-        try TokenLab.run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", folder + "/p256.key")
-        for name in ["rsa", "p256"] {
+        for name in ["p256", "other"] {
+            try TokenLab.run(
+                "openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "\(folder)/\(name).key")
+        }
+        for name in ["rsa", "p256", "other"] {
             try TokenLab.run(
                 "openssl", "req", "-x509", "-new", "-key", "\(folder)/\(name).key", "-subj", "/CN=Token test \(name)", "-days", "30",
                 "-addext", "keyUsage=critical,digitalSignature,nonRepudiation", "-out", "\(folder)/\(name).pem")
@@ -64,15 +72,13 @@ final class TokenLab: Sendable {
         for label in Label.allCases.map(\.rawValue) + ["twin", "twin"] {
             try TokenLab.run("softhsm2-util", "--init-token", "--free", "--label", label, "--pin", TokenLab.pin, "--so-pin", "12345678")
             if label == "twin" { continue }
-            for (id, name) in [("01", "rsa"), ("02", "p256")] {
-                try TokenLab.run(
-                    "softhsm2-util", "--import", "\(folder)/\(name).key", "--token", label, "--pin", TokenLab.pin, "--label", name, "--id",
-                    id)
-            }
+            try Self.importKey("rsa", id: "01", label: label, in: folder)
+            try Self.importKey("p256", id: "02", label: label, in: folder)
         }
-        try TokenLab.run(
-            "pkcs11-tool", "--module", TokenLab.softHSM, "--token-label", Label.signing.rawValue, "--login", "--pin", TokenLab.pin,
-            "--write-object", "\(folder)/p256.der", "--type", "cert", "--id", "02", "--label", "p256")
+        for label in [Label.swapped, .renewed] { try Self.importKey("other", id: "03", label: label.rawValue, in: folder) }
+        try Self.writeCertificate("p256", id: "02", label: Label.signing.rawValue, in: folder)
+        // A certificate that was replaced: its id now stands at another key.
+        for name in ["other", "p256"] { try Self.writeCertificate(name, id: "02", label: Label.renewed.rawValue, in: folder) }
 
         let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/FaultShim/faultshim.c"
         let library = folder + "/faultshim.so"
@@ -84,11 +90,27 @@ final class TokenLab: Sendable {
             logins: unsafeBitCast(try #require(dlsym(handle, "shim_logins")), to: (@convention(c) (UnsafePointer<CChar>) -> CInt).self),
             flags: unsafeBitCast(
                 try #require(dlsym(handle, "shim_flags")), to: (@convention(c) (UnsafePointer<CChar>, CUnsignedLong) -> Void).self),
+            closeSessions: unsafeBitCast(
+                try #require(dlsym(handle, "shim_close_sessions")), to: (@convention(c) (UnsafePointer<CChar>) -> CInt).self),
+            failLogin: unsafeBitCast(
+                try #require(dlsym(handle, "shim_fail_login")),
+                to: (@convention(c) (UnsafePointer<CChar>, CUnsignedLong, CInt) -> Void).self),
             failSign: unsafeBitCast(
                 try #require(dlsym(handle, "shim_fail_sign")),
                 to: (@convention(c) (UnsafePointer<CChar>, CUnsignedLong, CInt, CInt) -> Void).self),
             swapKeys: unsafeBitCast(
                 try #require(dlsym(handle, "shim_swap_keys")), to: (@convention(c) (UnsafePointer<CChar>, CInt) -> Void).self))
+    }
+
+    private static func importKey(_ name: String, id: String, label: String, in folder: String) throws {
+        try TokenLab.run(
+            "softhsm2-util", "--import", "\(folder)/\(name).key", "--token", label, "--pin", TokenLab.pin, "--label", name, "--id", id)
+    }
+
+    private static func writeCertificate(_ name: String, id: String, label: String, in folder: String) throws {
+        try TokenLab.run(
+            "pkcs11-tool", "--module", TokenLab.softHSM, "--token-label", label, "--login", "--pin", TokenLab.pin, "--write-object",
+            "\(folder)/\(name).der", "--type", "cert", "--id", id, "--label", name)
     }
 
     // MARK: - Tokens
@@ -108,6 +130,12 @@ final class TokenLab: Sendable {
     func logins(_ label: Label) -> Int { Int(shim.logins(label.rawValue)) }
 
     func setFlags(_ flags: TokenInfo.Flags, of label: Label) { shim.flags(label.rawValue, flags.rawValue) }
+
+    /// All sessions with the token are gone at once, between two calls: as a card that is pulled out and put back.
+    func closeSessions(of label: Label) { #expect(shim.closeSessions(label.rawValue) == 1) }
+
+    /// C_Login answers `value`, `bad` times.
+    func failLogins(of label: Label, with value: ReturnValue, times bad: Int) { shim.failLogin(label.rawValue, value.rawValue, CInt(bad)) }
 
     /// After `good` more signatures C_Sign answers `value`, `bad` times.
     func failSignatures(of label: Label, with value: ReturnValue, after good: Int = 0, times bad: Int) {

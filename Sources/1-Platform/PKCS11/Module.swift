@@ -11,6 +11,8 @@ public final class Module: @unchecked Sendable {
     let functions: Functions
     /// How many `Token`s have been found and not closed: the module is not initialised anew under their feet.
     private let users = Locked(0)
+    /// Tokens, by label, whose PIN was refused. Kept here and not in `Token`, so that no second object sends the PIN a second time.
+    private let refused = Locked<[String: PKCS11Error]>([:])
 
     /// The module at `path`: loaded at the first call, the same object at each later one.
     ///
@@ -29,7 +31,13 @@ public final class Module: @unchecked Sendable {
     /// The slots that hold a token, initialised or not.
     public func slots() throws(PKCS11Error) -> [Slot] {
         var count: CK_ULONG = 0
-        try check(functions.C_GetSlotList(CK_BBOOL(CK_TRUE), nil, &count), "C_GetSlotList")
+        var value = functions.C_GetSlotList(CK_BBOOL(CK_TRUE), nil, &count)
+        if ReturnValue(rawValue: value) == .cryptokiNotInitialized {
+            // Something else in this process finalised the library; every session is gone, and whoever had one finds out.
+            try functions.initialise()
+            value = functions.C_GetSlotList(CK_BBOOL(CK_TRUE), nil, &count)
+        }
+        try check(value, "C_GetSlotList")
         var list = [CK_SLOT_ID](repeating: 0, count: Int(count))
         try check(functions.C_GetSlotList(CK_BBOOL(CK_TRUE), &list, &count), "C_GetSlotList")
         return list.prefix(Int(count)).map { Slot(module: self, id: SlotID(rawValue: $0)) }
@@ -77,11 +85,11 @@ public final class Module: @unchecked Sendable {
         }
     }
 
+    func outOfService(label: String) -> PKCS11Error? { refused.withLock { $0[label] } }
+    func takeOutOfService(label: String, _ error: PKCS11Error) { refused.withLock { $0[label] = error } }
+
     func retain() { users.withLock { $0 += 1 } }
     func release() { users.withLock { $0 -= 1 } }
-
-    /// After CKR_CRYPTOKI_NOT_INITIALIZED (something else in the process finalised the library).
-    func initialiseAgain() throws(PKCS11Error) { try functions.initialise() }
 
     private static let loaded = Locked<[String: Module]>([:])
 

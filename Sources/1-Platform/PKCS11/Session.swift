@@ -14,7 +14,9 @@ public struct Session: ~Copyable {
         self.epoch = epoch
     }
 
-    deinit { _ = token.module.functions.C_CloseSession(handle) }
+    deinit {
+        if !token.isVoid(epoch: epoch) { _ = token.module.functions.C_CloseSession(handle) }
+    }
 
     /// One signature (C_SignInit, C_Sign): the data as the mechanism takes it in, the signature as the mechanism gives it.
     ///
@@ -44,7 +46,7 @@ public struct Session: ~Copyable {
         let handles = try find([(CK_ATTRIBUTE_TYPE(CKA_CLASS), bytes(of: CKO_PRIVATE_KEY)), (CK_ATTRIBUTE_TYPE(CKA_ID), id)], limit: 16)
         guard let handle = handles.first else {
             // Private objects are invisible to who is not logged in: a login that was lost must not look like a missing key.
-            guard token.isLoggedIn(self.handle) else { throw PKCS11Error(.userNotLoggedIn, by: "C_FindObjects") }
+            guard token.login(self.handle) == .loggedIn else { throw PKCS11Error(.userNotLoggedIn, by: "C_FindObjects") }
             throw PKCS11Error(.keyNotFound(id: id))
         }
         guard handles.count == 1 else { throw PKCS11Error(.keyAmbiguous(id: id, count: handles.count)) }

@@ -24,11 +24,12 @@ public final class SessionPool: Sendable {
 
     typealias Work = @Sendable (Lane) -> Void
 
-    public init(token: Token, sessions: Int) {
+    /// - Parameter onLoss: told, on a lane's thread, of each error that makes the pool open sessions again.
+    public init(token: Token, sessions: Int, onLoss: @escaping @Sendable (PKCS11Error) -> Void = { _ in }) {
         precondition(sessions > 0)
         self.token = token
         width = sessions
-        lanes = (0..<sessions).map { Lane(token: token, label: "pkcs11.lane.\($0)") }
+        lanes = (0..<sessions).map { Lane(token: token, label: "pkcs11.lane.\($0)", onLoss: onLoss) }
         state = Locked(State(idle: Array((0..<sessions).reversed())))
     }
 
@@ -109,10 +110,12 @@ private struct Waiting {
 final class Lane: @unchecked Sendable {
     let queue: DispatchQueue
     private let token: Token
+    private let onLoss: @Sendable (PKCS11Error) -> Void
     private var session: Session?
 
-    init(token: Token, label: String) {
+    init(token: Token, label: String, onLoss: @escaping @Sendable (PKCS11Error) -> Void) {
         self.token = token
+        self.onLoss = onLoss
         queue = DispatchQueue(label: label)
     }
 
@@ -129,6 +132,7 @@ final class Lane: @unchecked Sendable {
             } catch {
                 guard error.isLoss, repeats < 2 else { return .failure(error) }
                 repeats += 1
+                onLoss(error)
                 do throws(PKCS11Error) { try token.restore(after: epoch) } catch { return .failure(error) }
             }
         }

@@ -26,11 +26,6 @@ public struct Slot: Sendable {
         try check(module.functions.C_GetMechanismList(id.rawValue, &list, &count), "C_GetMechanismList")
         return list.prefix(Int(count)).map(Mechanism.init(rawValue:))
     }
-
-    /// Ends every session that this process has with the token, the logged-in one too. Others that share the token lose theirs.
-    public func closeAllSessions() throws(PKCS11Error) {
-        try check(module.functions.C_CloseAllSessions(id.rawValue), "C_CloseAllSessions")
-    }
 }
 
 /// What a token says of itself (CK_TOKEN_INFO).

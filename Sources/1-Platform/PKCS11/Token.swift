@@ -27,10 +27,11 @@ public final class Token: Sendable {
     private struct Shared {
         var slot: Slot
         var epoch = 0
+        /// Sessions of earlier epochs went with the token. Their handles are not closed: the numbers may be other sessions' by now.
+        var voidBefore = 0
         /// The token was lost and `restore` has not succeeded yet.
         var isLost = false
         var keys: [[UInt8]: KeyPair] = [:]
-        var outOfService: PKCS11Error?
     }
 
     /// The token with this label in the module. Blocks while the module looks; nothing is opened yet.
@@ -53,7 +54,7 @@ public final class Token: Sendable {
     public var slot: Slot { shared.withLock { $0.slot } }
 
     /// Why this token is out of service until the program starts again; nil while it may be used.
-    public var outOfService: PKCS11Error? { shared.withLock { $0.outOfService } }
+    public var outOfService: PKCS11Error? { module.outOfService(label: label) }
 
     /// Opens the keeper and logs the user in, with one C_Login at most.
     ///
@@ -73,7 +74,7 @@ public final class Token: Sendable {
     /// Between a loss and a `restore` that succeeded it throws CKR_USER_NOT_LOGGED_IN.
     public func openSession() throws(PKCS11Error) -> Session {
         let now = shared.withLock { $0 }
-        if let fault = now.outOfService { throw fault }
+        if let fault = outOfService { throw fault }
         if now.isLost { throw PKCS11Error(.returned(.userNotLoggedIn, by: "C_OpenSession")) }
         return Session(token: self, handle: try open(now.slot), epoch: now.epoch)
     }
@@ -84,20 +85,26 @@ public final class Token: Sendable {
     /// right before, after finding the slot anew. Throws what stands in the way (the token is still away): call again later.
     public func restore(after epoch: Int) throws(PKCS11Error) {
         try onControl { (keeper) throws(PKCS11Error) in
-            let (isDue, fault) = self.shared.withLock { shared in
+            let isDue = self.shared.withLock { shared in
                 // The handles of this epoch are void from here on, whether restoring succeeds now or later.
                 if shared.epoch == epoch {
                     shared.epoch += 1
                     shared.keys = [:]
                     shared.isLost = true
                 }
-                return (shared.isLost, shared.outOfService)
+                return shared.isLost
             }
-            if let fault { throw fault }
+            if let fault = self.outOfService { throw fault }
             guard isDue else { return }
-            if keeper.session.map(self.isLoggedIn) != true {
+            switch keeper.session.map(self.login) {
+            case .loggedIn: break
+            case .loggedOut:
                 if let old = keeper.session { _ = self.module.functions.C_CloseSession(old) }
                 keeper.session = nil
+                try self.openKeeper(&keeper)
+            case .void, nil:
+                keeper.session = nil
+                self.shared.withLock { $0.voidBefore = $0.epoch }
                 try self.openKeeper(&keeper)
             }
             self.shared.withLock { $0.isLost = false }
@@ -144,22 +151,20 @@ public final class Token: Sendable {
         try result.get()
     }
 
-    func isLoggedIn(_ session: CK_SESSION_HANDLE) -> Bool {
+    enum Login { case loggedIn, loggedOut, void }
+
+    /// What has become of a session.
+    func login(_ session: CK_SESSION_HANDLE) -> Login {
         var info = CK_SESSION_INFO()
-        guard module.functions.C_GetSessionInfo(session, &info) == CKR_OK else { return false }
-        return info.state == CKS_RO_USER_FUNCTIONS || info.state == CKS_RW_USER_FUNCTIONS
+        guard module.functions.C_GetSessionInfo(session, &info) == CKR_OK else { return .void }
+        return info.state == CKS_RO_USER_FUNCTIONS || info.state == CKS_RW_USER_FUNCTIONS ? .loggedIn : .loggedOut
     }
+
+    func isVoid(epoch: Int) -> Bool { shared.withLock { epoch < $0.voidBefore } }
 
     private func openKeeper(_ keeper: inout Keeper) throws(PKCS11Error) {
         if let fault = outOfService { throw fault }
-        var slot: Slot
-        do throws(PKCS11Error) {
-            slot = try module.slot(label: label)
-        } catch {
-            guard error.returnValue == .cryptokiNotInitialized else { throw error }
-            try module.initialiseAgain()
-            slot = try module.slot(label: label)
-        }
+        let slot = try module.slot(label: label)
         let info = try slot.tokenInfo()
         let session = try open(slot)
         do throws(PKCS11Error) {
@@ -193,7 +198,7 @@ public final class Token: Sendable {
             // and an unproven PIN gets one attempt only.
             if error.advice == .takeOutOfService || !(keeper.isPINProven || error.isBeforePIN) {
                 keeper.pin = nil
-                shared.withLock { $0.outOfService = error }
+                module.takeOutOfService(label: label, error)
             }
             throw error
         }
