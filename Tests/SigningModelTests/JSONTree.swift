@@ -96,8 +96,8 @@ struct RandomJSON {
             if index > 0 { write(",") }
             space()
             if opening == "{" {
-                // The number makes keys of one object differ
-                string(prefix: "\(index)")
+                // The number and what ends it make keys of one object differ
+                string(prefix: "\(index):")
                 space()
                 write(":")
                 space()
