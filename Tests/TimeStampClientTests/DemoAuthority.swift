@@ -11,20 +11,20 @@ final class DemoAuthority: Sendable {
     var pid: Int32 { process.processIdentifier }
 
     /// Runs until this object goes; listens when this returns.
-    init(_ pki: TestPKI, _ name: String = "tsa", policy: String = "1.2.3.4.1", more: [String] = []) throws {
+    init(_ pki: TestPKI, _ name: String = "tsa", policy: String = "1.2.3.4.1", port: Int = 0, more: [String] = []) throws {
         let portFile = pki.folder("port-\(UUID().uuidString)")
         process = Process()
         process.executableURL = URL(fileURLWithPath: try Self.program.get())
         process.arguments =
             ["--certificate", pki.folder("\(name).pem"), "--key", pki.folder("\(name).key"), "--policy", policy] + [
-                "--port", "0", "--port-file", portFile,
+                "--port", "\(port)", "--port-file", portFile,
             ] + more
         process.standardInput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
         // It is written by rename, so it is whole as soon as it is there
         while !Files.exists(portFile), process.isRunning { usleep(1000) }
-        port = try #require(Int(String(decoding: try Files.read(portFile, atMost: 16), as: UTF8.self).dropLast()))
+        self.port = try #require(Int(String(decoding: try Files.read(portFile, atMost: 16), as: UTF8.self).dropLast()))
     }
 
     deinit { stop() }
