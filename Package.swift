@@ -46,7 +46,7 @@ let package = Package(
         .format("CAdES", uses: "DER", "CMS", "TimeStampProtocol", "LibCrypto"),
         .format("SignatureTemplate", uses: "DER", "CMS", "CAdES", "LibCrypto"),
         // 3-Domain: what a job and a result are; whom to trust, as of when
-        .domain("SigningModel", uses: "JSON", "CMS", "LibCrypto"),
+        .domain("SigningModel", uses: "JSON", "DER", "CMS", "LibCrypto"),
         .domain("CertificateTrust", uses: "DER", "LibCrypto"),
         // 4-Flow: the pipeline and, apart from it, the auditor; they never meet
         .flow("SigningPipeline", uses: "SigningModel", "CertificateTrust", "SignatureTemplate", "CAdES", "CMS", "TimeStampProtocol", "LibCrypto", "Failpoints", "Log", "Metrics"),
@@ -66,7 +66,7 @@ let package = Package(
         .program("tanba-worker", uses: "CommandLineOptions", "Configuration", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "KafkaJobLog", "TokenSigner", "TimeStampClient", "OperationsAPI"),
         .program("tanba-auditor", uses: "CommandLineOptions", "OperatingSystem", "Log", "SigningModel", "CertificateTrust", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
         // Tests: the kit (one fake a port), then one line a subject
-        .testKit("SigningTestKit", uses: "SigningPipeline", "SigningModel", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem"),
+        .testKit("SigningTestKit", uses: "SigningPipeline", "SigningModel", "DER", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem"),
         .tests("PlatformTests", uses: "Log", "Metrics", "Failpoints", "OperatingSystem", "SQLite", "YAML", "CommandLineOptions"),
         .tests("LibCryptoTests", uses: "LibCrypto", "CertificateTrust", "OperatingSystem"),
         .tests("FormatTests", uses: "DER", "CMS", "CAdES", "TimeStampProtocol", "SignatureTemplate", "LibCrypto", "OperatingSystem"),

@@ -11,25 +11,29 @@ public enum Base64 {
 
     /// Appends the text of `bytes` to `text`.
     public static func append(_ bytes: Span<UInt8>, to text: inout [UInt8]) {
-        text.append(addingCapacity: encodedCount(bytes.count)) { output in
-            var at = 0
-            while bytes.count - at >= 6 {
-                var word = UInt64(bytes[at]) << 40 | UInt64(bytes[at + 1]) << 32 | UInt64(bytes[at + 2]) << 24
-                word |= UInt64(bytes[at + 3]) << 16 | UInt64(bytes[at + 4]) << 8 | UInt64(bytes[at + 5])
-                let letters = eightLetters(word)
-                for index in 0..<8 { output.append(UInt8(truncatingIfNeeded: letters >> UInt64(56 - 8 * index))) }
-                at += 6
-            }
-            while at < bytes.count {
-                let count = min(3, bytes.count - at)
-                var word: UInt64 = 0
-                for index in 0..<count { word |= UInt64(bytes[at + index]) << UInt64(40 - 8 * index) }
-                let letters = eightLetters(word)
-                for index in 0..<4 {
-                    output.append(index <= count ? UInt8(truncatingIfNeeded: letters >> UInt64(56 - 8 * index)) : UInt8(ascii: "="))
-                }
-                at += count
-            }
+        var to = text.count
+        text.append(contentsOf: repeatElement(UInt8(ascii: "="), count: encodedCount(bytes.count)))
+        var output = text.mutableSpan
+        var at = 0
+        while bytes.count - at >= 12 {
+            // Cut to known lengths, so that one check of bounds covers each group
+            let group = bytes.extracting(at..<(at + 12))
+            let letters = eightLetters(SIMD2(sextets(group, from: 0), sextets(group, from: 6)))
+            precondition(to >= 0 && to <= output.count &- 16)
+            for index in 0..<8 { output[to &+ index] = UInt8(truncatingIfNeeded: letters[0] >> UInt64(56 - 8 * index)) }
+            for index in 0..<8 { output[to &+ 8 &+ index] = UInt8(truncatingIfNeeded: letters[1] >> UInt64(56 - 8 * index)) }
+            at += 12
+            to += 16
+        }
+        while at < bytes.count {
+            let count = min(3, bytes.count - at)
+            var word: UInt64 = 0
+            for index in 0..<count { word |= UInt64(bytes[at + index]) << UInt64(40 - 8 * index) }
+            let letters = eightLetters(SIMD2(word, 0))[0]
+            // What is not written stays padding
+            for index in 0...count { output[to + index] = UInt8(truncatingIfNeeded: letters >> UInt64(56 - 8 * index)) }
+            at += count
+            to += 4
         }
     }
 
@@ -57,19 +61,30 @@ public enum Base64 {
         return isValid ? bytes : nil
     }
 
-    /// Eight letters, the first in the highest byte, for the low 48 bits of `word`; the eight bytes of a word are worked on at once.
-    private static func eightLetters(_ word: UInt64) -> UInt64 {
-        var v = (word << 8 & 0x00FF_FFFF_0000_0000) | (word & 0x00FF_FFFF)
-        v = (v << 4 & 0x0FFF_0000_0FFF_0000) | (v & 0x0000_0FFF_0000_0FFF)
-        v = (v << 2 & 0x3F00_3F00_3F00_3F00) | (v & 0x003F_003F_003F_003F)
+    /// Six bytes as the low 48 bits of a word.
+    @inline(__always) private static func sextets(_ bytes: Span<UInt8>, from: Int) -> UInt64 {
+        var word: UInt64 = 0
+        for index in 0..<6 { word = word << 8 | UInt64(bytes[from &+ index]) }
+        return word
+    }
+
+    /// Eight letters, the first in the highest byte, for the low 48 bits of each word; all bytes of the words are worked on at once.
+    @inline(__always) private static func eightLetters(_ words: SIMD2<UInt64>) -> SIMD2<UInt64> {
+        typealias Words = SIMD2<UInt64>
+        var v = (words &<< 8 & Words(repeating: 0x00FF_FFFF_0000_0000)) | (words & Words(repeating: 0x00FF_FFFF))
+        v = (v &<< 4 & Words(repeating: 0x0FFF_0000_0FFF_0000)) | (v & Words(repeating: 0x0000_0FFF_0000_0FFF))
+        v = (v &<< 2 & Words(repeating: 0x3F00_3F00_3F00_3F00)) | (v & Words(repeating: 0x003F_003F_003F_003F))
         // Each byte is 0...63 now. The alphabet's five runs start at 0 A, 26 a, 52 0, 62 +, 63 /; adding 128 - start sets a byte's
         // high bit where it is in that run or a later one. No step carries into a neighbour: bytes stay in 0...255
         let ones: UInt64 = 0x0101_0101_0101_0101
-        let from26 = (v &+ ones &* 102) >> 7 & ones
-        let from52 = (v &+ ones &* 76) >> 7 & ones
-        let from62 = (v &+ ones &* 66) >> 7 & ones
-        let from63 = (v &+ ones &* 65) >> 7 & ones
-        return v &+ ones &* 65 &+ from26 &* 6 &- from52 &* 75 &- from62 &* 15 &+ from63 &* 3
+        func from(_ start: UInt64) -> Words { ((v &+ Words(repeating: ones &* (128 - start))) &>> 7) & Words(repeating: ones) }
+        let (from26, from52, from62, from63) = (from(26), from(52), from(62), from(63))
+        // 65, then 6 more, 75 less, 15 less, 3 more; times a power of two is a shift
+        var letters = v &+ Words(repeating: ones &* 65)
+        letters = letters &+ (from26 &<< 2) &+ (from26 &<< 1)
+        letters = letters &- (from52 &<< 6) &- (from52 &<< 3) &- (from52 &<< 1) &- from52
+        letters = letters &- (from62 &<< 4) &+ from62
+        return letters &+ (from63 &<< 1) &+ from63
     }
 
     /// The value of a letter, or 64 and more for a byte that is none.

@@ -157,7 +157,7 @@ public struct JSONScanner: Sendable {
         if doubledKey == nil, keys.count - base > Self.keysComparedInPairs {
             doubledKey = JSONString.firstDouble(keys[base...], in: bytes)
         }
-        keys.removeSubrange(base...)
+        keys.removeLast(keys.count - base)
     }
 
     private mutating func open(_ bracket: UInt8, _ bytes: Span<UInt8>) throws(JSONError) {

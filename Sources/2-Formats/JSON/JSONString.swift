@@ -46,24 +46,6 @@ public struct JSONString: Sendable, Hashable {
     }
 }
 
-/// The keys that an object may have, for finding which of them a string is without making a `String` of it.
-public struct JSONNames: Sendable {
-    private let names: [[UInt8]]
-
-    public init(_ names: [String]) { self.names = names.map { [UInt8]($0.utf8) } }
-
-    /// The index of the name that `string` reads as, however escaped.
-    public func index(of string: JSONString, in bytes: Span<UInt8>) -> Int? {
-        if string.hasEscapes { return names.firstIndex(of: string.utf8(in: bytes)) }
-        let count = string.end - string.start
-        search: for index in names.indices where names[index].count == count {
-            for at in 0..<count where names[index][at] != bytes[string.start + at] { continue search }
-            return index
-        }
-        return nil
-    }
-}
-
 extension JSONString {
     /// Reads a string whose opening quote is at `position`, and leaves `position` after the closing one.
     static func scan(_ bytes: Span<UInt8>, from position: inout Int) throws(JSONError) -> JSONString {

@@ -28,8 +28,14 @@ public struct JSONWriter: Sendable {
         // Only a string bridged from elsewhere is not UTF-8 already
         text.makeContiguousUTF8()
         let utf8 = text.utf8.span
-        bytes.append(addingCapacity: utf8.count * 6) { output in
-            for index in utf8.indices { Self.append(utf8[index], to: &output) }
+        var escapes = 0
+        for index in utf8.indices where Self.needsEscape(utf8[index]) { escapes += 1 }
+        if escapes == 0 {
+            bytes.append(contentsOf: text.utf8)
+        } else {
+            bytes.append(addingCapacity: utf8.count + 5 * escapes) { output in
+                for index in utf8.indices { Self.append(utf8[index], to: &output) }
+            }
         }
         bytes.append(UInt8(ascii: "\""))
     }
@@ -96,8 +102,12 @@ public struct JSONWriter: Sendable {
     }
 
     /// RFC 8259, 7: quote, backslash and U+0000...U+001F must be escaped, everything else stands for itself.
+    @inline(__always) private static func needsEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
     private static func append(_ byte: UInt8, to output: inout OutputSpan<UInt8>) {
-        if byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
+        guard needsEscape(byte) else {
             output.append(byte)
             return
         }

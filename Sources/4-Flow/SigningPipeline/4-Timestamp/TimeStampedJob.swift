@@ -1,0 +1,39 @@
+import CMS
+import FoundationEssentials
+import LibCrypto
+import SignatureTemplate
+import SigningModel
+import TimeStampProtocol
+
+/// A job whose signature has the level of its profile: a finished CMS.
+struct TimeStampedJob: Sendable {
+    let signed: SignedJob
+    /// nil at level B-B.
+    let token: TimeStampToken?
+    /// The ContentInfo, DER.
+    let contentInfo: [UInt8]
+
+    fileprivate init(signed: SignedJob, token: TimeStampToken?, contentInfo: [UInt8]) {
+        self.signed = signed
+        self.token = token
+        self.contentInfo = contentInfo
+    }
+}
+
+extension SignedJob {
+    /// Level B-B: nothing to ask for.
+    func finishWithoutTimeStamp() -> TimeStampedJob {
+        let contentInfo = validated.profile.template.assemble(
+            documentDigest: validated.job.digest.value, signingTime: signingTime, signature: signature)
+        return TimeStampedJob(signed: self, token: nil, contentInfo: contentInfo)
+    }
+
+    /// Level B-T: the imprint is the hash of the signature value's octets (EN 319 122-1, 5.3).
+    func timeStamp(by authority: any TimeStampAuthority) async throws(TimeStampAuthorityError) -> TimeStampedJob {
+        let digest = validated.profile.algorithm.digest
+        let token = try await authority.timeStamp(MessageImprint(algorithm: digest, digest: digest.function.digest(signature)))
+        let contentInfo = validated.profile.template.assemble(
+            documentDigest: validated.job.digest.value, signingTime: signingTime, signature: signature, timeStampToken: token.der)
+        return TimeStampedJob(signed: self, token: token, contentInfo: contentInfo)
+    }
+}

@@ -1,0 +1,86 @@
+import FoundationEssentials
+import Metrics
+import SigningModel
+
+/// What the pipeline's one task knows of its jobs: their places, who waits for whom, what waits for a signer.
+struct FlowState {
+    var window: InFlightWindow
+    var queues = SigningQueues()
+    private var jobs = JobsInFlight()
+    private let results: ResultWriter
+    private let metrics: PipelineMetrics
+    private let clock: PipelineClock
+
+    init(settings: PipelineSettings, results: ResultWriter, metrics: PipelineMetrics, clock: PipelineClock) {
+        window = InFlightWindow(jobsMax: settings.inFlightMax, partitionJobsMax: settings.partitionInFlightMax)
+        self.results = results
+        self.metrics = metrics
+        self.clock = clock
+    }
+
+    /// What can be taken now. While jobs are in flight the wait is short, as their results come between two calls.
+    func demand(isDraining: Bool) -> Demand {
+        Demand(
+            limit: isDraining ? 0 : min(window.room, 1024), full: window.full, wait: window.count == 0 ? .milliseconds(200) : .milliseconds(5))
+    }
+
+    mutating func admit(_ record: JobRecord, at now: Date) -> ReceivedJob {
+        metrics.received.add(1, metrics.stream)
+        metrics.spent(max(0, now.timeIntervalSince(record.enqueued)), in: "intake")
+        return window.admit(record, at: now)
+    }
+
+    /// A job that may be signed: it goes to its signer, or waits for an earlier job of its id, or follows it.
+    mutating func enter(_ job: ValidatedJob) {
+        switch jobs.enter(job) {
+        case .goes: queues.append(job)
+        case .waits: break
+        case .follows(let precedent): settle(results.follows(job.received, job.job, precedent))
+        }
+    }
+
+    /// A job has its result.
+    mutating func settle(_ settled: SettledJob) {
+        guard window.settle(settled, at: clock.elapsed()) else {
+            if settled.outcome == .signed { metrics.surplusKeyOperations.add(1, metrics.stream) }
+            return
+        }
+        guard let id = settled.fingerprint?.id else { return }
+        if settled.outcome == .signed {
+            guard let (waited, precedent) = jobs.signed(id) else { return }
+            for job in waited { settle(results.follows(job.received, job.job, precedent)) }
+        } else if let next = jobs.refused(id) {
+            queues.append(next)
+        }
+    }
+
+    /// A partition was lost: its jobs are somebody else's, or come again.
+    mutating func drop(_ partition: Partition) {
+        let dropped = window.drop(partition)
+        metrics.surplusKeyOperations.add(Double(dropped.count { $0.outcome == .signed }), metrics.stream)
+        jobs.drop(partition)
+        queues.removeAll { !window.holds($0.received.place) }
+        metrics.inFlight.set(Double(window.count), metrics.stream)
+    }
+
+    mutating func committed(_ batch: DueBatch) {
+        let now = clock.wall()
+        let elapsed = clock.elapsed()
+        for job in batch.jobs {
+            if let id = job.settled.fingerprint?.id { jobs.committed(id) }
+            metrics.results.add(1, metrics.stream, job.settled.outcome.rawValue)
+            if let code = job.settled.refusal { metrics.refusals.add(1, metrics.stream, code.rawValue) }
+            metrics.spent((elapsed - job.finished).seconds, in: "publish")
+            metrics.spent(max(0, now.timeIntervalSince(job.enqueued)), in: "total")
+        }
+        metrics.batchResults.observe(Double(batch.jobs.count), metrics.stream)
+        metrics.inFlight.set(Double(window.count), metrics.stream)
+    }
+
+    /// The log took the batch back, and with it everything that was in flight.
+    mutating func rewound(_ batch: DueBatch) {
+        metrics.rewinds.add(1, metrics.stream)
+        metrics.surplusKeyOperations.add(Double(batch.jobs.count { $0.settled.outcome == .signed }), metrics.stream)
+        for partition in window.ownedPartitions { drop(partition) }
+    }
+}

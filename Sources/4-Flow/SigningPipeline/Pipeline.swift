@@ -1,0 +1,237 @@
+import Failpoints
+import FoundationEssentials
+public import Log
+public import Metrics
+import SigningModel
+
+/// Signs the jobs of one stream: from its log and back to it, one result for each job record.
+///
+/// `run` is the whole way. Stages 3 and 4 run beside it, many jobs at once; everything else is one task, so that the order of
+/// things can be read from top to bottom. A job at fault becomes a refusal, a value. A world that fails is waited out where it
+/// stands (`Availability`) or thrown to the one `catch` here.
+public final class Pipeline: Sendable {
+    private let log: any JobLog
+    private let validator: Validator
+    private let results: ResultWriter
+    private let settings: PipelineSettings
+    private let clock: PipelineClock
+    private let report: Log
+    private let metrics: PipelineMetrics
+    private let signers: [String: Availability]
+    private let authorities: [String: Availability]
+    private let mailbox = Mailbox()
+
+    /// - Parameters:
+    ///   - profiles: those that may be used in the log's stream; their names differ.
+    ///   - profilesElsewhere: names of profiles that exist and may not be used there; a job with one is told so.
+    ///   - worker: this worker's id, which every result names.
+    public init(
+        log: any JobLog, profiles: [SigningProfile], profilesElsewhere: Set<String> = [], worker: String, settings: PipelineSettings, clock: PipelineClock = .system, report: Log,
+        metrics: Metrics
+    ) {
+        self.log = log
+        results = ResultWriter(worker: worker)
+        validator = Validator(
+            profiles: Dictionary(uniqueKeysWithValues: profiles.map { ($0.name, $0) }), profilesElsewhere: profilesElsewhere, stream: log.stream,
+            results: results)
+        self.settings = settings
+        self.clock = clock
+        self.report = report
+        self.metrics = PipelineMetrics(metrics, stream: log.stream)
+        var signers: [String: Availability] = [:]
+        var authorities: [String: Availability] = [:]
+        for profile in profiles {
+            signers[profile.name] = Availability(of: "signer of profile \(profile.name)", clock: clock, log: report, pauseMax: settings.retryPauseMax)
+            if case .baselineT(let authority) = profile.level, authorities[authority.name] == nil {
+                authorities[authority.name] = Availability(
+                    of: "time-stamp authority \(authority.name)", clock: clock, log: report, pauseMax: settings.retryPauseMax)
+            }
+        }
+        self.signers = signers
+        self.authorities = authorities
+    }
+
+    /// Stops the intake; `run` returns when what is in flight is published.
+    public func drain() async { await mailbox.stopIntake() }
+
+    /// The time that jobs spent in each stage so far: count and sum.
+    public var stageTotals: [(stage: String, jobs: Int, seconds: Double)] {
+        ["intake", "sign", "timestamp", "publish", "total"].map { stage in
+            let totals = metrics.stageSeconds.totals(metrics.stream, stage)
+            return (stage, totals.count, totals.sum)
+        }
+    }
+
+    /// Runs until drained, or until the log's end when the settings say so.
+    ///
+    /// - Throws: `JobLogError` that waiting does not mend. What was not committed then is received again by the next owner.
+    public func run() async throws {
+        let outcome: Result<Void, any Error>
+        do {
+            try await withThrowingDiscardingTaskGroup { stages in
+                defer { stages.cancelAll() }
+                try await flow(beside: &stages)
+                for availability in [signers.values, authorities.values].joined() { await availability.close() }
+            }
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        await log.close()
+        try outcome.get()
+    }
+
+    /// The way of a job, top to bottom.
+    private func flow(beside stages: inout ThrowingDiscardingTaskGroup<any Error>) async throws {
+        var state = FlowState(settings: settings, results: results, metrics: metrics, clock: clock)
+        var drainingSince: Duration?
+        while true {
+            let letters = await mailbox.take()
+            if letters.intakeIsStopped, drainingSince == nil { drainingSince = clock.elapsed() }
+
+            // What came back from stages 3 and 4
+            for profile in letters.signedBatchesOf { state.queues.returned(to: profile) }
+            for settled in letters.settled { state.settle(settled) }
+
+            // 1. Intake
+            Failpoint.intakeBeforeReceive.pass()
+            let intake = try await receive(state.demand(isDraining: drainingSince != nil))
+            Failpoint.intakeAfterReceive.pass()
+            for partition in intake.dropped { state.drop(partition) }
+
+            // 2. Validate
+            let now = clock.wall()
+            for record in intake.records {
+                Failpoint.validateBefore.pass()
+                let received = state.admit(record, at: now)
+                switch validator.validate(received) {
+                case .valid(let job): state.enter(job)
+                case .settled(let settled): state.settle(settled)
+                }
+                Failpoint.validateAfter.pass()
+            }
+
+            // 3. Sign, 4. Timestamp: beside this task
+            for batch in state.queues.takeBatches() {
+                let since = clock.elapsed()
+                stages.addTask { await self.signAndStamp(batch, since: since) }
+            }
+
+            // 5. Publish
+            let isQuiet = intake.records.isEmpty || drainingSince != nil
+            while let batch = state.window.takeBatch(
+                bounds: settings.batchBounds, waitMax: settings.batchWaitMax, at: clock.elapsed(), isQuiet: isQuiet)
+            {
+                try await publish(batch, &state)
+            }
+
+            if state.window.count == 0, drainingSince != nil || intake.isAtEnd && settings.endsWithLog { return }
+            if let since = drainingSince, clock.elapsed() - since > settings.drainMax {
+                report.warning("drain-ended", "jobs in flight are left to the next owner", [("jobs", LogValue(state.window.count))])
+                return
+            }
+        }
+    }
+
+    /// Stages 3 and 4 for one batch of one profile. Ends early, without a trace, when the pipeline ends.
+    private func signAndStamp(_ jobs: [ValidatedJob], since: Duration) async {
+        let profile = jobs[0].profile
+        do {
+            Failpoint.signBefore.pass()
+            let signed = try await signers[profile.name]!.persist { () async throws(SignerError) in
+                try await profile.sign(jobs, at: self.clock.wall())
+            }
+            Failpoint.signAfter.pass()
+            await mailbox.batchSigned(profile: profile.name)
+            let signedAt = clock.elapsed()
+            for _ in signed { metrics.spent((signedAt - since).seconds, in: "sign") }
+            guard case .baselineT(let authority) = profile.level else {
+                return await mailbox.settled(signed.map { results.signed($0.finishWithoutTimeStamp()) })
+            }
+            let availability = authorities[authority.name]!
+            try await withThrowingDiscardingTaskGroup { stamps in
+                for job in signed {
+                    stamps.addTask {
+                        Failpoint.timestampBefore.pass()
+                        let stamped = try await availability.persist { () async throws(TimeStampAuthorityError) in
+                            try await job.timeStamp(by: authority)
+                        }
+                        Failpoint.timestampAfter.pass()
+                        self.metrics.spent((self.clock.elapsed() - signedAt).seconds, in: "timestamp")
+                        await self.mailbox.settled([self.results.signed(stamped)])
+                    }
+                }
+            }
+        } catch {
+            // Cancelled: the jobs are not published and will be received again.
+        }
+    }
+
+    private func receive(_ demand: Demand) async throws -> Intake {
+        var pause = Duration.milliseconds(100)
+        while true {
+            do throws(JobLogError) {
+                return try await log.receive(demand)
+            } catch {
+                guard error.kind == .unavailable else { throw error }
+                report.warning("log-unavailable", "\(error)")
+                try await clock.sleep(pause)
+                pause = min(pause * 2, settings.retryPauseMax)
+                if await mailbox.isIntakeStopped { return Intake() }
+            }
+        }
+    }
+
+    /// Commits one batch, however long the log is away, and tells the state what became of it.
+    private func publish(_ batch: DueBatch, _ state: inout FlowState) async throws {
+        var pause = Duration.milliseconds(100)
+        while true {
+            do throws(JobLogError) {
+                Failpoint.publishBefore.pass()
+                let publication = try await log.publish(batch.published)
+                Failpoint.publishAfter.pass()
+                switch publication {
+                case .committed:
+                    state.committed(batch)
+                case .rewound(let reason):
+                    report.warning("rewound", reason, [("stream", LogValue(log.stream))])
+                    state.rewound(batch)
+                }
+                return
+            } catch {
+                guard error.kind == .unavailable else { throw error }
+                report.warning("log-unavailable", "\(error)")
+                try await clock.sleep(pause)
+                pause = min(pause * 2, settings.retryPauseMax)
+            }
+        }
+    }
+}
+
+extension PipelineSettings {
+    var batchBounds: BatchBounds { BatchBounds(resultsMax: batchResultsMax, bytesMax: batchBytesMax) }
+}
+
+/// What the stages beside the flow, and the operator, leave for it.
+private actor Mailbox {
+    struct Letters {
+        var settled: [SettledJob] = []
+        var signedBatchesOf: [String] = []
+        var intakeIsStopped = false
+    }
+
+    private var letters = Letters()
+
+    var isIntakeStopped: Bool { letters.intakeIsStopped }
+
+    func take() -> Letters {
+        let taken = letters
+        letters.settled = []
+        letters.signedBatchesOf = []
+        return taken
+    }
+
+    func settled(_ jobs: [SettledJob]) { letters.settled += jobs }
+    func batchSigned(profile: String) { letters.signedBatchesOf.append(profile) }
+    func stopIntake() { letters.intakeIsStopped = true }
+}

@@ -1,0 +1,201 @@
+import OperatingSystem
+import YAML
+
+extension TanbaConfiguration {
+    /// Where the file is looked for when no option names it: `$TANBA_CONFIG`, else this.
+    public static let defaultPath = "/etc/tanba/tanba.yaml"
+
+    /// Reads and checks a file.
+    ///
+    /// - Parameters:
+    ///   - path: of a YAML file of at most 1 MiB.
+    ///   - refusedKafkaProperty: why a librdkafka property may not be set; nil when it may.
+    /// - Throws: `ConfigurationError` with the line of the first fault.
+    public static func read(_ path: String, refusedKafkaProperty: (String) -> String?) throws(ConfigurationError) -> TanbaConfiguration {
+        let bytes: [UInt8]
+        do {
+            bytes = try Files.read(path, atMost: 1 << 20)
+        } catch {
+            throw ConfigurationError(
+                file: path, line: nil, reason: "cannot be read: \(error)", remedy: "name the configuration with --config FILE or $TANBA_CONFIG")
+        }
+        return try parse(String(decoding: bytes, as: UTF8.self), file: path, refusedKafkaProperty: refusedKafkaProperty)
+    }
+
+    /// The same for a text.
+    static func parse(_ text: String, file: String, refusedKafkaProperty: (String) -> String?) throws(ConfigurationError) -> TanbaConfiguration {
+        let root: YAMLNode
+        do {
+            root = try YAML.parse(text, file: file)
+        } catch {
+            throw ConfigurationError(file: file, line: error.mark.line, reason: error.reason, remedy: error.remedy)
+        }
+        var reader = try MappingReader(root, file: file, path: "")
+        var configuration = TanbaConfiguration()
+        configuration.file = file
+        if var worker = try reader.nested("worker") { configuration.worker = try Worker(&worker) }
+        if var operations = try reader.nested("operations") { configuration.operations = try Operations(&operations) }
+        if var kafka = try reader.nested("kafka") { configuration.kafka = try Kafka(&kafka, refusedKafkaProperty) }
+        for var item in try reader.list("tokens") { try add(Token(&item), to: &configuration.tokens, \.name, item) }
+        for var item in try reader.list("timestamp-authorities") { try add(Authority(&item), to: &configuration.authorities, \.name, item) }
+        for var item in try reader.list("profiles") { try add(Profile(&item, in: configuration), to: &configuration.profiles, \.name, item) }
+        for var item in try reader.list("streams") { try add(Stream(&item, in: configuration), to: &configuration.streams, \.name, item) }
+        if var limits = try reader.nested("limits") { configuration.limits = try Limits(&limits) }
+        try reader.finish()
+        return configuration
+    }
+
+    private static func add<T>(_ item: T, to list: inout [T], _ name: (T) -> String, _ reader: MappingReader) throws(ConfigurationError) {
+        guard !list.contains(where: { name($0) == name(item) }) else {
+            throw reader.error("\(reader.path) has the name \(name(item)), which another has too", "give each its own name")
+        }
+        list.append(item)
+    }
+}
+
+extension TanbaConfiguration.Worker {
+    fileprivate init(_ reader: inout MappingReader) throws(ConfigurationError) {
+        if let id = try reader.text("id") {
+            guard id.wholeMatch(of: /[A-Za-z0-9._-]{1,100}/) != nil else {
+                throw reader.error("worker.id is \(id)", "use at most 100 letters, digits, dots, dashes and underscores")
+            }
+            self.id = id
+        }
+        stateDirectory = try reader.path("state-directory")
+        try reader.finish()
+    }
+}
+
+extension TanbaConfiguration.Operations {
+    fileprivate init(_ reader: inout MappingReader) throws(ConfigurationError) {
+        address = try reader.text("address") ?? address
+        port = try reader.integer("port", in: 0...65535) ?? port
+        portFile = try reader.path("port-file")
+        try reader.finish()
+    }
+}
+
+extension TanbaConfiguration.Kafka {
+    fileprivate init(_ reader: inout MappingReader, _ refused: (String) -> String?) throws(ConfigurationError) {
+        bootstrap = try reader.required("bootstrap")
+        for (name, value, line) in try reader.texts("properties") {
+            if let reason = refused(name) {
+                throw ConfigurationError(file: reader.file, line: line, reason: "kafka.properties.\(name): \(reason)", remedy: "remove this line")
+            }
+            properties[name] = value
+        }
+        try reader.finish()
+    }
+}
+
+extension TanbaConfiguration.Token {
+    fileprivate init(_ reader: inout MappingReader) throws(ConfigurationError) {
+        name = try reader.required("name")
+        module = try reader.requiredPath("module")
+        label = try reader.required("label")
+        let source = try reader.required("pin")
+        guard let pin = SecretSource(source) else {
+            // The text is not shown: it may be the PIN itself.
+            throw reader.error("tokens.pin of \(name) must say where the PIN is, not what it is", "write file:/path, fd:NUMBER or env:NAME")
+        }
+        self.pin = pin
+        sessions = try reader.integer("sessions", in: 1...1024) ?? sessions
+        for (name, value, _) in try reader.texts("environment") { environment[name] = value }
+        try reader.finish()
+    }
+}
+
+extension TanbaConfiguration.Authority {
+    fileprivate init(_ reader: inout MappingReader) throws(ConfigurationError) {
+        name = try reader.required("name")
+        url = try reader.required("url")
+        guard url.hasPrefix("http://") || url.hasPrefix("https://") else {
+            throw reader.error("timestamp authority \(name) has the address \(url)", "use an http:// or https:// address")
+        }
+        trust = try reader.requiredPath("trust")
+        if let policy = try reader.text("policy") {
+            guard policy.wholeMatch(of: /[0-2](\.(0|[1-9][0-9]*))+/) != nil else {
+                throw reader.error("timestamp authority \(name) has the policy \(policy)", "write a dotted object identifier")
+            }
+            self.policy = policy
+        }
+        connectTimeout = try reader.duration("connect-timeout") ?? connectTimeout
+        timeout = try reader.duration("timeout") ?? timeout
+        inFlightMax = try reader.integer("in-flight", in: 1...1024) ?? inFlightMax
+        clockSkewMax = try reader.duration("clock-skew") ?? clockSkewMax
+        try reader.finish()
+    }
+}
+
+extension TanbaConfiguration.Profile {
+    fileprivate init(_ reader: inout MappingReader, in configuration: TanbaConfiguration) throws(ConfigurationError) {
+        name = try reader.required("name")
+        token = try reader.required("token")
+        guard configuration.tokens.contains(where: { $0.name == token }) else {
+            throw reader.error("profile \(name) names the token \(token), which is not in tokens", "add it or name another")
+        }
+        let key = try reader.required("key")
+        guard let keyID = Self.bytes(hex: key) else {
+            throw reader.error("profile \(name) has the key \(key)", "write the key's CKA_ID as hexadecimal digits, such as \"01\"")
+        }
+        self.keyID = keyID
+        certificate = try reader.path("certificate")
+        chain = try reader.path("chain")
+        digest = try reader.text("digest") ?? digest
+        guard ["sha256", "sha384", "sha512"].contains(digest) else {
+            throw reader.error("profile \(name) has the digest \(digest)", "use sha256, sha384 or sha512")
+        }
+        let level = try reader.required("level")
+        guard let known = Level(rawValue: level) else {
+            throw reader.error("profile \(name) has the level \(level)", "use \(Level.allCases.map(\.rawValue).joined(separator: " or "))")
+        }
+        self.level = known
+        authority = try reader.text("timestamp-authority")
+        switch (known, authority) {
+        case (.baselineT, nil):
+            throw reader.error("profile \(name) has level B-T and no timestamp-authority", "name one of timestamp-authorities")
+        case (.baselineB, .some):
+            throw reader.error("profile \(name) has level B-B and a timestamp-authority", "remove it, or use level B-T")
+        case (_, let authority?) where !configuration.authorities.contains { $0.name == authority }:
+            throw reader.error("profile \(name) names the timestamp authority \(authority), which is not there", "add it to timestamp-authorities")
+        default: break
+        }
+        try reader.finish()
+    }
+
+    private static func bytes(hex: String) -> [UInt8]? {
+        let digits = hex.utf8.compactMap { Character(UnicodeScalar($0)).hexDigitValue }
+        guard digits.count == hex.utf8.count, digits.count.isMultiple(of: 2), !digits.isEmpty else { return nil }
+        return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+    }
+}
+
+extension TanbaConfiguration.Stream {
+    fileprivate init(_ reader: inout MappingReader, in configuration: TanbaConfiguration) throws(ConfigurationError) {
+        name = try reader.required("name")
+        guard name.wholeMatch(of: /[A-Za-z0-9._-]{1,200}/) != nil else {
+            throw reader.error("a stream has the name \(name)", "use at most 200 letters, digits, dots, dashes and underscores, as topics do")
+        }
+        for (profile, line) in try reader.names("profiles") {
+            guard configuration.profiles.contains(where: { $0.name == profile }) else {
+                throw ConfigurationError(
+                    file: reader.file, line: line, reason: "stream \(name) names the profile \(profile), which is not in profiles",
+                    remedy: "add it or remove this line")
+            }
+            profiles.append(profile)
+        }
+        guard !profiles.isEmpty else { throw reader.error("stream \(name) has no profiles", "list the profiles that may be used there") }
+        try reader.finish()
+    }
+}
+
+extension TanbaConfiguration.Limits {
+    fileprivate init(_ reader: inout MappingReader) throws(ConfigurationError) {
+        inFlightMax = try reader.integer("in-flight", in: 1...1_000_000) ?? inFlightMax
+        batchResultsMax = try reader.integer("batch-results", in: 1...10_000) ?? batchResultsMax
+        batchBytesMax = try reader.integer("batch-bytes", in: 1024...64 << 20) ?? batchBytesMax
+        batchWaitMax = try reader.duration("batch-wait") ?? batchWaitMax
+        drainMax = try reader.duration("drain") ?? drainMax
+        try reader.finish()
+    }
+}

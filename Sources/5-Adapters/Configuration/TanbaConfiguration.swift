@@ -1,0 +1,128 @@
+public import OperatingSystem
+
+/// What `tanba` and `tanba-worker` are told by their one file (docs/configuration.md).
+///
+/// Read by `TanbaConfiguration.read`; every value was checked as far as the file alone tells. Paths are absolute: those in the
+/// file count from the file's folder.
+public struct TanbaConfiguration: Sendable {
+    /// Where it was read.
+    public internal(set) var file = ""
+    public var worker = Worker()
+    public var operations: Operations?
+    public var kafka: Kafka?
+    public var tokens: [Token] = []
+    public var authorities: [Authority] = []
+    public var profiles: [Profile] = []
+    public var streams: [Stream] = []
+    public var limits = Limits()
+
+    /// `worker`
+    public struct Worker: Sendable {
+        /// Names this worker in results and makes its transactional id; never shared by two. Default: the host's name.
+        public var id = Host.name
+        /// Where a worker keeps what it learned.
+        public var stateDirectory: String?
+    }
+
+    /// `operations`: health and metrics over HTTP.
+    public struct Operations: Sendable {
+        public var address = "127.0.0.1"
+        /// 0: any free one.
+        public var port = 9464
+        /// Where the port is written once it listens.
+        public var portFile: String?
+    }
+
+    /// `kafka`
+    public struct Kafka: Sendable {
+        /// host:port, separated by commas.
+        public var bootstrap = ""
+        /// Passed to librdkafka as they are; those that the promises fix were refused.
+        public var properties: [String: String] = [:]
+    }
+
+    /// One of `tokens`
+    public struct Token: Sendable {
+        public var name = ""
+        /// Path of the PKCS#11 module.
+        public var module = ""
+        /// The token's label.
+        public var label = ""
+        public var pin = SecretSource.descriptor(0)
+        /// Sessions to sign with at once.
+        public var sessions = 2
+        /// Environment variables that the module reads.
+        public var environment: [String: String] = [:]
+    }
+
+    /// One of `timestamp-authorities`
+    public struct Authority: Sendable {
+        public var name = ""
+        public var url = ""
+        /// PEM file with the roots its certificate must lead to.
+        public var trust = ""
+        /// Dotted; nil: the authority's own choice.
+        public var policy: String?
+        public var connectTimeout: Duration = .seconds(5)
+        public var timeout: Duration = .seconds(10)
+        public var inFlightMax = 16
+        /// The farthest its clock may be from ours.
+        public var clockSkewMax: Duration = .seconds(300)
+    }
+
+    /// One of `profiles`
+    public struct Profile: Sendable {
+        public enum Level: String, Sendable, CaseIterable {
+            case baselineB = "B-B"
+            case baselineT = "B-T"
+        }
+
+        public var name = ""
+        /// A name of `tokens`.
+        public var token = ""
+        /// CKA_ID.
+        public var keyID: [UInt8] = []
+        /// PEM file; nil: the certificate beside the key on the token.
+        public var certificate: String?
+        /// PEM file with issuers to put into the signature.
+        public var chain: String?
+        public var digest = "sha256"
+        public var level = Level.baselineB
+        /// A name of `timestamp-authorities`, at level B-T.
+        public var authority: String?
+    }
+
+    /// One of `streams`
+    public struct Stream: Sendable {
+        public var name = ""
+        /// Names of `profiles` that may be used there.
+        public var profiles: [String] = []
+    }
+
+    /// `limits`
+    public struct Limits: Sendable {
+        public var inFlightMax = 4096
+        public var batchResultsMax = 500
+        public var batchBytesMax = 1 << 20
+        public var batchWaitMax: Duration = .milliseconds(200)
+        public var drainMax: Duration = .seconds(60)
+    }
+}
+
+/// A configuration that cannot be used, with the place in the file.
+public struct ConfigurationError: Error, CustomStringConvertible {
+    public var file: String
+    /// From 1; nil when the whole file is meant.
+    public var line: Int?
+    public var reason: String
+    public var remedy: String
+
+    public init(file: String, line: Int?, reason: String, remedy: String) {
+        self.file = file
+        self.line = line
+        self.reason = reason
+        self.remedy = remedy
+    }
+
+    public var description: String { "\(file)\(line.map { ":\($0)" } ?? ""): \(reason); \(remedy)" }
+}

@@ -1,0 +1,57 @@
+public import CMS
+public import LibCrypto
+import OperatingSystem
+public import SigningPipeline
+
+/// A key in memory: the fake of the `DigestSigner` port. Counts what it signs; failures are scripted.
+public final class SoftwareSigner: DigestSigner {
+    public let certificate: Certificate
+    public let chain: [Certificate]
+    public let width = 2
+    public let batchSize: Int
+    private let key: PrivateKey
+    private let state = Locked(State())
+
+    private struct State {
+        var signed = 0
+        var calls = 0
+        var failures: [SignerError] = []
+        var isClosed = false
+    }
+
+    public init(key: PrivateKey, certificate: Certificate, chain: [Certificate] = [], batchSize: Int = 16) {
+        self.key = key
+        self.certificate = certificate
+        self.chain = chain
+        self.batchSize = batchSize
+    }
+
+    /// Private-key operations so far.
+    public var signed: Int { state.withLock { $0.signed } }
+    public var isClosed: Bool { state.withLock { $0.isClosed } }
+
+    /// The next calls fail with these, one each.
+    public func fail(with errors: [SignerError]) { state.withLock { $0.failures += errors } }
+
+    public func sign(_ digests: [[UInt8]], with algorithm: SignatureAlgorithm) async throws(SignerError) -> [[UInt8]] {
+        let failure = state.withLock { state -> SignerError? in
+            state.calls += 1
+            guard state.failures.isEmpty else { return state.failures.removeFirst() }
+            state.signed += digests.count
+            return nil
+        }
+        if let failure { throw failure }
+        do {
+            return try digests.map { digest in
+                switch certificate.publicKey.kind {
+                case .rsa: try key.signPKCS1(digest: digest, function: algorithm.digest.function)
+                default: try key.signECDSA(digest: digest)
+                }
+            }
+        } catch {
+            throw SignerError(token: "software", reason: "\(error)", remedy: "none", isPermanent: true)
+        }
+    }
+
+    public func close() async { state.withLock { $0.isClosed = true } }
+}
