@@ -11,7 +11,7 @@ let package = Package(
         .executable(name: "tanba-worker", targets: ["tanba-worker"]),
         .executable(name: "tanba-auditor", targets: ["tanba-auditor"]),
         // For Benchmarks/ and the fuzzers; no public API
-        .library(name: "TanbaInternals", targets: ["LibCrypto", "PKCS11", "DER", "JSON", "CMS", "TimeStampProtocol", "CAdES", "SignatureTemplate", "SigningModel", "SigningPipeline", "DocumentHashing", "TokenSigner"]),
+        .library(name: "TanbaInternals", targets: ["LibCrypto", "PKCS11", "DER", "JSON", "CMS", "TimeStampProtocol", "CAdES", "SignatureTemplate", "SigningModel", "SigningPipeline", "DocumentHashing", "TokenSigner", "EmbeddedJobLog", "OperatingSystem", "Log", "Metrics"]),
     ],
     traits: [.trait(name: "Failpoints", description: "Named points at which a test stops the process; never in a release")],
     targets: [
@@ -54,7 +54,7 @@ let package = Package(
         // 5-Adapters: one outside system each
         .adapter("Configuration", uses: "SigningModel", "CMS", "LibCrypto", "OperatingSystem", "YAML"),
         .adapter("DocumentHashing", uses: "SigningModel", "LibCrypto", "OperatingSystem"),
-        .adapter("TokenSigner", uses: "SigningPipeline", "SigningModel", "CMS", "PKCS11", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
+        .adapter("TokenSigner", uses: "SigningPipeline", "DER", "CMS", "PKCS11", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("TimeStampClient", uses: "SigningPipeline", "CertificateTrust", "TimeStampProtocol", "DER", "LibCrypto", "HTTPClient", "OperatingSystem", "Log", "Metrics"),
         .adapter("KafkaJobLog", uses: "SigningPipeline", "SigningModel", "Kafka", "OperatingSystem", "Failpoints", "Log", "Metrics"),
         .adapter("EmbeddedJobLog", uses: "SigningPipeline", "SigningModel", "SQLite", "OperatingSystem", "Failpoints", "Log", "Metrics"),

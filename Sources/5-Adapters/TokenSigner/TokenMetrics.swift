@@ -1,0 +1,51 @@
+import Metrics
+
+/// What is counted about tokens; one line a token.
+struct TokenMetrics: Sendable {
+    private let signatures: Counter
+    private let seconds: Histogram
+    private let healthy: Gauge
+    private let mismatches: Counter
+
+    static let signaturesHelp = "Private-key operations that succeeded, repeated ones too."
+    static let healthyHelp = "1 while the token signs, 0 while it does not."
+    static let wrongHelp = "Signatures that the certificate's public key did not verify; none was given out."
+
+    init(_ metrics: Metrics) {
+        signatures = metrics.counter(
+            "tanba_token_signatures_total", help: Self.signaturesHelp, labels: ["token"])
+        seconds = metrics.histogram(
+            "tanba_token_signature_seconds", help: "Time of one private-key operation on its session.", labels: ["token"],
+            buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5])
+        healthy = metrics.gauge("tanba_token_healthy", help: Self.healthyHelp, labels: ["token"])
+        mismatches = metrics.counter(
+            "tanba_token_wrong_signatures_total", help: Self.wrongHelp,
+            labels: ["token"])
+    }
+
+    func series(token: String) -> TokenSeries {
+        TokenSeries(
+            token: token, signatures: signatures.with(token), seconds: seconds.with(token), healthy: healthy,
+            mismatches: mismatches.with(token))
+    }
+}
+
+struct TokenSeries: Sendable {
+    fileprivate let token: String
+    fileprivate let signatures: CounterSeries
+    fileprivate let seconds: HistogramSeries
+    fileprivate let healthy: Gauge
+    fileprivate let mismatches: CounterSeries
+
+    func signed(in duration: Duration) {
+        signatures.add()
+        seconds.observe(duration.seconds)
+    }
+
+    func set(healthy isHealthy: Bool) { healthy.set(isHealthy ? 1 : 0, token) }
+    func mismatch() { mismatches.add() }
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
