@@ -1,0 +1,69 @@
+import CBare
+
+/// How long to measure.
+struct Effort {
+    /// Rounds of each pair; the median of their ratios counts.
+    let rounds: Int
+    /// Of the documents that a full round has, this share.
+    let share: Double
+
+    static let full = Effort(rounds: 15, share: 1)
+    static let quick = Effort(rounds: 5, share: 0.25)
+
+    func documents(_ full: Int) -> Int { max(1, Int(Double(full) * share)) }
+}
+
+/// One way to do the work of a measure.
+struct Side {
+    let name: String
+    /// Microseconds of CPU so far. All threads of this process, unless the work is done by children.
+    var clock: () -> Double = { bare_process_cpu_us() }
+    let work: () async throws -> Void
+}
+
+/// What a measure found.
+struct Outcome {
+    let measure: String
+    /// Medians, CPU microseconds per document.
+    let ours: Double
+    let reference: Double
+    let referenceName: String
+    /// Median of the rounds' ratios, reference / ours, with the quartiles.
+    let ratio: Double
+    let spread: (Double, Double)
+    /// Others that were measured in the same rounds.
+    let beside: [(name: String, microseconds: Double)]
+}
+
+/// Does all sides' work in each round, in turns first to last and last to first, so that what changes on the machine meets all alike.
+func measurePairs(
+    _ measure: String, effort: Effort, documents: Int, ours: Side, reference: Side, beside: [Side] = []
+) async throws -> Outcome {
+    let sides = [ours, reference] + beside
+    var costs = [[Double]](repeating: [], count: sides.count)
+    for side in sides { try await side.work() }  // warm: caches, lazily opened sessions, page cache
+    for round in 0..<effort.rounds {
+        let order = round.isMultiple(of: 2) ? Array(sides.indices) : sides.indices.reversed()
+        for index in order {
+            let start = sides[index].clock()
+            try await sides[index].work()
+            costs[index].append((sides[index].clock() - start) / Double(documents))
+        }
+    }
+    let ratios = zip(costs[0], costs[1]).map { $1 / $0 }
+    return Outcome(
+        measure: measure, ours: quantile(costs[0], 0.5), reference: quantile(costs[1], 0.5), referenceName: reference.name,
+        ratio: quantile(ratios, 0.5), spread: (quantile(ratios, 0.25), quantile(ratios, 0.75)),
+        beside: zip(beside, costs.dropFirst(2)).map { ($0.name, quantile($1, 0.5)) })
+}
+
+private func quantile(_ values: [Double], _ part: Double) -> Double {
+    let sorted = values.sorted()
+    let place = part * Double(sorted.count - 1)
+    let below = Int(place)
+    let above = min(below + 1, sorted.count - 1)
+    return sorted[below] + (sorted[above] - sorted[below]) * (place - Double(below))
+}
+
+/// Keeps the optimiser from leaving out work whose result nobody reads.
+@inline(never) func consume<T>(_ value: T) { withExtendedLifetime(value) {} }
