@@ -86,7 +86,10 @@ struct Examination {
     private mutating func findSigner(_ sid: SignerIdentifier, among certificates: [Certificate]) -> Certificate? {
         let named = certificates.filter { sid.names($0) }
         if named.isEmpty { note(.signerCertificateMissing, "none of the \(certificates.count) certificates is the one named") }
-        if Set(named).count > 1 { note(.signerCertificateAmbiguous, "\(named.count) certificates have the name") }
+        if Set(named).count > 1 {
+            note(.signerCertificateAmbiguous, "\(named.count) certificates have the name")
+            return nil
+        }
         return named.first
     }
 
