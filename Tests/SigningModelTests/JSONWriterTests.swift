@@ -26,7 +26,7 @@ import Testing
         json.base64([0, 255, 16].span)
         json.endObject()
         #expect(
-            String(decoding: json.bytes, as: UTF8.self)
+            String(decoding: json.finish(), as: UTF8.self)
                 == "{\"a\":-12,\"b\":[\"x\\\"\\\\\\b\\f\\n\\r\\t\\u0000\\u001f\u{7f}é😀/\",true,null,{},[],1.5],\"c\":{\"k\": 1},\"d\":\"AP8Q\"}"
         )
     }
@@ -37,7 +37,7 @@ import Testing
         for value in edges + (0..<1000).map({ _ in Int64.random(in: .min ... .max, using: &random) >> Int64(random.below(63)) }) {
             var json = JSONWriter()
             json.integer(value)
-            #expect(String(decoding: json.bytes, as: UTF8.self) == String(value))
+            #expect(String(decoding: json.finish(), as: UTF8.self) == String(value))
         }
     }
 
@@ -52,7 +52,7 @@ import Testing
             var json = JSONWriter()
             json.string(text)
             // Compared by scalars: == on strings would take é for e and an accent
-            guard case .string(let read) = try JSONTree.read(json.bytes) else { throw JSONError(.otherKind, at: 0) }
+            guard case .string(let read) = try JSONTree.read(json.finish()) else { throw JSONError(.otherKind, at: 0) }
             #expect(Array(read.unicodeScalars) == Array(text.unicodeScalars))
         }
     }

@@ -4,20 +4,18 @@ public enum Base64 {
     public static func encodedCount(_ byteCount: Int) -> Int { (byteCount + 2) / 3 * 4 }
 
     public static func encode(_ bytes: [UInt8]) -> [UInt8] {
-        var text: [UInt8] = []
-        append(bytes.span, to: &text)
+        var text = [UInt8](repeating: 0, count: encodedCount(bytes.count))
+        var output = text.mutableSpan
+        encode(bytes.span, to: &output, at: 0)
         return text
     }
 
-    /// Appends the text of `bytes` to `text`.
-    public static func append(_ bytes: Span<UInt8>, to text: inout [UInt8]) {
-        var to = text.count
-        text.append(contentsOf: repeatElement(UInt8(ascii: "="), count: encodedCount(bytes.count)))
-        var output = text.mutableSpan
-        var at = 0
-        while bytes.count - at >= 12 {
-            // Cut to known lengths, so that one check of bounds covers each group
-            let group = bytes.extracting(at..<(at + 12))
+    /// Writes the text of `bytes` from `start` on. Precondition: there is room for it.
+    public static func encode(_ bytes: Span<UInt8>, to output: inout MutableSpan<UInt8>, at start: Int) {
+        var (at, to) = (0, start)
+        while bytes.count - at >= 14 {
+            // Cut to known lengths, so that one check of bounds covers each group, and each word is one load
+            let group = bytes.extracting(at..<(at + 14))
             let letters = eightLetters(SIMD2(sextets(group, from: 0), sextets(group, from: 6)))
             precondition(to >= 0 && to <= output.count &- 16)
             for index in 0..<8 { output[to &+ index] = UInt8(truncatingIfNeeded: letters[0] >> UInt64(56 - 8 * index)) }
@@ -30,8 +28,9 @@ public enum Base64 {
             var word: UInt64 = 0
             for index in 0..<count { word |= UInt64(bytes[at + index]) << UInt64(40 - 8 * index) }
             let letters = eightLetters(SIMD2(word, 0))[0]
-            // What is not written stays padding
-            for index in 0...count { output[to + index] = UInt8(truncatingIfNeeded: letters >> UInt64(56 - 8 * index)) }
+            for index in 0..<4 {
+                output[to + index] = index <= count ? UInt8(truncatingIfNeeded: letters >> UInt64(56 - 8 * index)) : UInt8(ascii: "=")
+            }
             at += count
             to += 4
         }
@@ -61,11 +60,11 @@ public enum Base64 {
         return isValid ? bytes : nil
     }
 
-    /// Six bytes as the low 48 bits of a word.
+    /// Six bytes as the low 48 bits of a word. Reads eight, as that is one load.
     @inline(__always) private static func sextets(_ bytes: Span<UInt8>, from: Int) -> UInt64 {
         var word: UInt64 = 0
-        for index in 0..<6 { word = word << 8 | UInt64(bytes[from &+ index]) }
-        return word
+        for index in 0..<8 { word = word << 8 | UInt64(bytes[from &+ index]) }
+        return word >> 16
     }
 
     /// Eight letters, the first in the highest byte, for the low 48 bits of each word; all bytes of the words are worked on at once.
@@ -75,16 +74,14 @@ public enum Base64 {
         v = (v &<< 4 & Words(repeating: 0x0FFF_0000_0FFF_0000)) | (v & Words(repeating: 0x0000_0FFF_0000_0FFF))
         v = (v &<< 2 & Words(repeating: 0x3F00_3F00_3F00_3F00)) | (v & Words(repeating: 0x003F_003F_003F_003F))
         // Each byte is 0...63 now. The alphabet's five runs start at 0 A, 26 a, 52 0, 62 +, 63 /; adding 128 - start sets a byte's
-        // high bit where it is in that run or a later one. No step carries into a neighbour: bytes stay in 0...255
+        // high bit where it is in that run or a later one, and that makes a mask. No step carries into a neighbour
         let ones: UInt64 = 0x0101_0101_0101_0101
-        func from(_ start: UInt64) -> Words { ((v &+ Words(repeating: ones &* (128 - start))) &>> 7) & Words(repeating: ones) }
-        let (from26, from52, from62, from63) = (from(26), from(52), from(62), from(63))
-        // 65, then 6 more, 75 less, 15 less, 3 more; times a power of two is a shift
-        var letters = v &+ Words(repeating: ones &* 65)
-        letters = letters &+ (from26 &<< 2) &+ (from26 &<< 1)
-        letters = letters &- (from52 &<< 6) &- (from52 &<< 3) &- (from52 &<< 1) &- from52
-        letters = letters &- (from62 &<< 4) &+ from62
-        return letters &+ (from63 &<< 1) &+ from63
+        func chosen(_ value: UInt64, from start: UInt64) -> Words {
+            let bit = (v &+ Words(repeating: ones &* (128 - start))) & Words(repeating: ones &* 0x80)
+            return (bit &- (bit &>> 7)) & Words(repeating: ones &* value)
+        }
+        return v &+ Words(repeating: ones &* 65) &+ chosen(6, from: 26) &- chosen(75, from: 52) &- chosen(15, from: 62)
+            &+ chosen(3, from: 63)
     }
 
     /// The value of a letter, or 64 and more for a byte that is none.
