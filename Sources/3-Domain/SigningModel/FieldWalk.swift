@@ -1,13 +1,24 @@
 import JSON
 
-/// The keys of one kind of object: cases named as the keys, numbered from 0. Each kind keeps its ``keyNames`` as a static constant.
+/// The keys of one kind of object: cases named as the keys, numbered from 0. Each kind keeps its schema as a static constant.
 protocol FieldSet: CaseIterable, RawRepresentable, Sendable where RawValue == Int {
-    static var names: JSONNames { get }
+    static var schema: FieldSchema { get }
+}
+
+struct FieldSchema: Sendable {
+    fileprivate let names: JSONNames
+    /// The bits of the keys that the object must have.
+    fileprivate let required: UInt64
 }
 
 extension FieldSet {
-    static var keyNames: JSONNames { JSONNames(allCases.map { "\($0)" }) }
-    var key: String { Self.names[rawValue] }
+    static func keys(required: Self...) -> FieldSchema {
+        FieldSchema(names: JSONNames(allCases.map { "\($0)" }), required: required.reduce(0) { $0 | $1.bit })
+    }
+
+    /// As it is written.
+    var key: String { Self.schema.names[rawValue] }
+    fileprivate var bit: UInt64 { 1 << UInt64(rawValue) }
 }
 
 /// One object on the way through its keys: which have been seen, and what stands before a key in its path ("" or "digest.").
@@ -17,7 +28,7 @@ struct FieldWalk<Field: FieldSet> {
 
     init(_ prefix: String) { self.prefix = prefix }
 
-    func has(_ field: Field) -> Bool { seen & 1 << UInt64(field.rawValue) != 0 }
+    func has(_ field: Field) -> Bool { seen & field.bit != 0 }
 }
 
 /// Why a field's value is not acceptable. The raw values are published words: parameters of refusals.
@@ -64,7 +75,7 @@ struct FieldReader {
     /// The next known key that was not there before; others are noted and passed over. Nil at the end.
     mutating func next<Field>(_ walk: inout FieldWalk<Field>, _ bytes: Span<UInt8>) throws(JSONError) -> Field? {
         while let key = try scanner.nextKey(bytes) {
-            guard let index = Field.names.index(of: key, in: bytes), let field = Field(rawValue: index) else {
+            guard let index = Field.schema.names.index(of: key, in: bytes), let field = Field(rawValue: index) else {
                 if unknown == nil { unknown = walk.prefix + key.text(in: bytes) }
                 _ = try scanner.skipValue(bytes)
                 continue
@@ -74,19 +85,20 @@ struct FieldReader {
                 _ = try scanner.skipValue(bytes)
                 continue
             }
-            walk.seen |= 1 << UInt64(index)
+            walk.seen |= field.bit
             return field
         }
         return nil
     }
 
-    /// Notes the first of `fields` that was not there. False if one is missing.
-    mutating func require<Field>(_ walk: FieldWalk<Field>, _ fields: Field...) -> Bool {
-        for field in fields where !walk.has(field) {
+    /// Notes the first required key that was not there. False if one is missing.
+    mutating func complete<Field>(_ walk: FieldWalk<Field>) -> Bool {
+        let required = Field.schema.required
+        if walk.seen & required == required { return true }
+        for field in Field.allCases where required & field.bit != 0 && !walk.has(field) {
             if missing == nil { missing = walk.prefix + field.key }
-            return false
         }
-        return true
+        return false
     }
 
     mutating func noteUnknown(_ path: String) {

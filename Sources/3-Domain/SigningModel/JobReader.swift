@@ -30,22 +30,22 @@ extension UnreadableJob {
 
 private enum JobField: Int, FieldSet {
     case version, job, package, document, digest, profile, expires, attributes
-    static let names = keyNames
+    static let schema = keys(required: .version, .job, .digest, .profile)
 }
 
 private enum PackageField: Int, FieldSet {
     case id, index, count
-    static let names = keyNames
+    static let schema = keys(required: .id, .index, .count)
 }
 
 private enum DocumentField: Int, FieldSet {
     case id, title, name, size
-    static let names = keyNames
+    static let schema = keys(required: .id, .title, .name, .size)
 }
 
 enum DigestField: Int, FieldSet {
     case algorithm, value
-    static let names = keyNames
+    static let schema = keys(required: .algorithm, .value)
 }
 
 private struct JobReader {
@@ -83,7 +83,7 @@ private struct JobReader {
             case .attributes: attributes = try readAttributes(bytes)
             }
         }
-        _ = reader.require(walk, .version, .job, .digest, .profile)
+        _ = reader.complete(walk)
         try end(bytes)
     }
 
@@ -133,7 +133,7 @@ private struct JobReader {
             case .size: size = try reader.integer("document.size", 0...Bounds.integerMax, bytes)
             }
         }
-        guard reader.require(walk, .id, .title, .name, .size), let id, let title, let name, let size else { return nil }
+        guard reader.complete(walk), let id, let title, let name, let size else { return nil }
         return Document(id: id, title: title, name: name, size: size)
     }
 
@@ -170,7 +170,7 @@ extension FieldReader {
             case .count: count = try integer("package.count", 1...Bounds.integerMax, bytes)
             }
         }
-        guard require(walk, .id, .index, .count), let id, let index, let count else { return nil }
+        guard complete(walk), let id, let index, let count else { return nil }
         guard index < count else {
             note("package.index", .outOfRange)
             return nil
@@ -194,7 +194,7 @@ extension FieldReader {
             case .value: value = try base64("digest.value", bytes)
             }
         }
-        guard require(walk, .algorithm, .value), let algorithm, let value else { return nil }
+        guard complete(walk), let algorithm, let value else { return nil }
         return DocumentDigest(algorithm: algorithm, value: value)
     }
 

@@ -60,7 +60,10 @@ public struct JobResult: Sendable, Hashable {
 public struct Signature: Sendable, Hashable {
     public enum Format: String, Sendable { case cades = "CAdES" }
     /// Of ETSI EN 319 122-1: B-B without, B-T with a signature time-stamp.
-    public enum Level: String, Sendable, CaseIterable { case bB = "B-B", bT = "B-T" }
+    public enum Level: String, Sendable, CaseIterable {
+        case bB = "B-B"
+        case bT = "B-T"
+    }
 
     public var format: Format
     public var level: Level

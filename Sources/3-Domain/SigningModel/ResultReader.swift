@@ -30,37 +30,37 @@ public struct JobResultError: Error, Hashable, Sendable, CustomStringConvertible
 
 private enum ResultField: Int, FieldSet {
     case version, job, package, document, outcome, signature, signer, digest, attributes, timestamp, refusal, duplicateOf, source, worker
-    static let names = keyNames
+    static let schema = keys(required: .version, .job, .outcome, .source, .worker)
 }
 
 private enum ResultDocumentField: Int, FieldSet {
     case id
-    static let names = keyNames
+    static let schema = keys(required: .id)
 }
 
 private enum SignatureField: Int, FieldSet {
     case format, level, value
-    static let names = keyNames
+    static let schema = keys(required: .format, .level, .value)
 }
 
 private enum SignerField: Int, FieldSet {
     case subject, serial, iin, bin, certificateSHA256
-    static let names = keyNames
+    static let schema = keys(required: .subject, .serial, .certificateSHA256)
 }
 
 private enum TimestampField: Int, FieldSet {
     case authority, time, serial
-    static let names = keyNames
+    static let schema = keys(required: .authority, .time, .serial)
 }
 
 private enum RefusalField: Int, FieldSet {
     case code, parameters, message, remedy
-    static let names = keyNames
+    static let schema = keys(required: .code, .parameters, .message, .remedy)
 }
 
 private enum PositionField: Int, FieldSet {
     case topic, partition, offset
-    static let names = keyNames
+    static let schema = keys(required: .partition, .offset)
 }
 
 private struct ResultReader {
@@ -102,7 +102,7 @@ private struct ResultReader {
                 case .worker: worker = try reader.text("worker", 0...Bounds.resultBytesMax, bytes)
                 }
             }
-            _ = reader.require(walk, .version, .job, .outcome, .source, .worker)
+            _ = reader.complete(walk)
         }
         try reader.scanner.endDocument(bytes)
     }
@@ -167,7 +167,7 @@ private struct ResultReader {
             case .id: id = try reader.text("document.id", 1...Bounds.idBytesMax, bytes)
             }
         }
-        _ = reader.require(walk, .id)
+        _ = reader.complete(walk)
         return id
     }
 
@@ -193,7 +193,7 @@ private struct ResultReader {
             case .value: value = try reader.base64("signature.value", bytes)
             }
         }
-        guard reader.require(walk, .format, .level, .value), let format, let level, let value else { return nil }
+        guard reader.complete(walk), let format, let level, let value else { return nil }
         return Signature(format: format, level: level, value: value)
     }
 
@@ -210,7 +210,7 @@ private struct ResultReader {
             case .certificateSHA256: hash = try readHexadecimal("signer.certificateSHA256", bytes)
             }
         }
-        guard reader.require(walk, .subject, .serial, .certificateSHA256), let subject, let serial, let hash,
+        guard reader.complete(walk), let subject, let serial, let hash,
             let certificateSHA256 = Hexadecimal.bytes(hash)
         else { return nil }
         guard certificateSHA256.count == 32 else {
@@ -232,7 +232,7 @@ private struct ResultReader {
             case .serial: serial = try readHexadecimal("timestamp.serial", bytes)
             }
         }
-        guard reader.require(walk, .authority, .time, .serial), let authority, let time, let serial else { return nil }
+        guard reader.complete(walk), let authority, let time, let serial else { return nil }
         return TimestampSummary(authority: authority, time: time, serial: serial)
     }
 
@@ -249,7 +249,7 @@ private struct ResultReader {
             case .remedy: remedy = try reader.text("refusal.remedy", 1...Bounds.resultBytesMax, bytes)
             }
         }
-        guard reader.require(walk, .code, .parameters, .message, .remedy), let code, let parameters, let message, let remedy else { return nil }
+        guard reader.complete(walk), let code, let parameters, let message, let remedy else { return nil }
         return Refusal(code: RefusalCode(rawValue: code), parameters: parameters, message: message, remedy: remedy)
     }
 
@@ -290,7 +290,7 @@ private struct ResultReader {
             }
         }
         if path == ResultField.duplicateOf.key, walk.has(.topic) { reader.noteUnknown(path + ".topic") }
-        guard reader.require(walk, .partition, .offset), let partition, let offset else { return nil }
+        guard reader.complete(walk), let partition, let offset else { return nil }
         return (topic, Partition(Int32(partition)), Offset(offset))
     }
 
