@@ -119,13 +119,15 @@ public final class Pipeline: Sendable {
 
             // 5. Publish
             let isQuiet = intake.records.isEmpty || drainingSince != nil
+            var isAtEnd = intake.isAtEnd
             while let batch = state.window.takeBatch(
                 bounds: settings.batchBounds, waitMax: settings.batchWaitMax, at: clock.elapsed(), isQuiet: isQuiet)
             {
-                try await publish(batch, &state)
+                // What is taken back is received again: the end is not the end.
+                if try await !publish(batch, &state) { isAtEnd = false }
             }
 
-            if state.window.count == 0, drainingSince != nil || intake.isAtEnd && settings.endsWithLog { return }
+            if state.window.count == 0, drainingSince != nil || isAtEnd && settings.endsWithLog { return }
             if let since = drainingSince, clock.elapsed() - since > settings.drainMax {
                 report.warning("drain-ended", "jobs in flight are left to the next owner", [("jobs", LogValue(state.window.count))])
                 return
@@ -183,7 +185,8 @@ public final class Pipeline: Sendable {
     }
 
     /// Commits one batch, however long the log is away, and tells the state what became of it.
-    private func publish(_ batch: DueBatch, _ state: inout FlowState) async throws {
+    /// - Returns: false when the log took it back.
+    private func publish(_ batch: DueBatch, _ state: inout FlowState) async throws -> Bool {
         var pause = Duration.milliseconds(100)
         while true {
             do throws(JobLogError) {
@@ -193,11 +196,12 @@ public final class Pipeline: Sendable {
                 switch publication {
                 case .committed:
                     state.committed(batch)
+                    return true
                 case .rewound(let reason):
                     report.warning("rewound", reason, [("stream", LogValue(log.stream))])
                     state.rewound(batch)
+                    return false
                 }
-                return
             } catch {
                 guard error.kind == .unavailable else { throw error }
                 report.warning("log-unavailable", "\(error)")
