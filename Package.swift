@@ -56,14 +56,15 @@ let package = Package(
         .adapter("DocumentHashing", uses: "SigningModel", "LibCrypto", "OperatingSystem"),
         .adapter("TokenSigner", uses: "SigningPipeline", "DER", "CMS", "PKCS11", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("TimeStampClient", uses: "SigningPipeline", "CertificateTrust", "TimeStampProtocol", "DER", "LibCrypto", "HTTPClient", "OperatingSystem", "Log", "Metrics"),
+        .adapter("SigningSetup", uses: "Configuration", "TokenSigner", "TimeStampClient", "SigningPipeline", "CertificateTrust", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("KafkaJobLog", uses: "SigningPipeline", "SigningModel", "Kafka", "OperatingSystem", "Failpoints", "Log", "Metrics"),
         .adapter("EmbeddedJobLog", uses: "SigningPipeline", "SigningModel", "SQLite", "OperatingSystem", "Failpoints", "Log", "Metrics"),
         .adapter("OperationsAPI", uses: "JSON", "HTTPServer", "Metrics"),
         .adapter("KafkaResultStream", uses: "Auditor", "SigningModel", "Kafka", "OperatingSystem", "Log"),
         .adapter("EmbeddedResultStream", uses: "Auditor", "SigningModel", "SQLite"),
         // 6-Programs: options, configuration and wiring only
-        .program("tanba", uses: "CommandLineOptions", "Configuration", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
-        .program("tanba-worker", uses: "CommandLineOptions", "Configuration", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "KafkaJobLog", "TokenSigner", "TimeStampClient", "OperationsAPI"),
+        .program("tanba", uses: "CommandLineOptions", "Configuration", "SigningSetup", "JSON", "CMS", "LibCrypto", "Failpoints", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
+        .program("tanba-worker", uses: "CommandLineOptions", "Configuration", "SigningSetup", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "KafkaJobLog", "TokenSigner", "TimeStampClient", "OperationsAPI"),
         .program("tanba-auditor", uses: "CommandLineOptions", "OperatingSystem", "Log", "SigningModel", "CertificateTrust", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
         // Tests: the kit (one fake a port), then one line a subject
         .testKit("SigningTestKit", uses: "SigningPipeline", "SigningModel", "DER", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem"),

@@ -1,0 +1,133 @@
+import CMS
+import CertificateTrust
+public import Configuration
+import FoundationEssentials
+import LibCrypto
+public import Log
+public import Metrics
+import OperatingSystem
+public import SigningPipeline
+import TimeStampClient
+import TokenSigner
+
+/// The signers, authorities and profiles that a configuration names, opened and proved to fit.
+///
+/// Only what the chosen profiles need is opened. A token is logged in to once, however many profiles use it.
+public struct SigningSetup: Sendable {
+    /// In the order they were asked for.
+    public let profiles: [SigningProfile]
+    private let authorities: [TimeStampClient]
+
+    /// Opens tokens and proves keys against their certificates.
+    ///
+    /// - Parameter names: profiles to set up.
+    /// - Throws: `ConfigurationError` for what the file says wrongly, `SigningProfileError` where key, certificate and digest do not fit,
+    ///   `SignerError` where a token or its key is not there. What was opened before is closed then.
+    public init(_ configuration: TanbaConfiguration, profiles names: [String], report: Log, metrics: Metrics) async throws {
+        let registry = TokenRegistry(log: report, metrics: metrics)
+        var builder = Builder(configuration: configuration, registry: registry, report: report, metrics: metrics)
+        do {
+            for name in names { try await builder.add(name) }
+        } catch {
+            await Self.close(builder.profiles, Array(builder.authorities.values))
+            throw error
+        }
+        profiles = builder.profiles
+        authorities = Array(builder.authorities.values)
+    }
+
+    /// Logs out of the tokens and closes connections; after the last pipeline ended.
+    public func close() async { await Self.close(profiles, authorities) }
+
+    private static func close(_ profiles: [SigningProfile], _ authorities: [TimeStampClient]) async {
+        for profile in profiles { await profile.signer.close() }
+        for authority in authorities { await authority.close() }
+    }
+
+    private struct Builder {
+        let configuration: TanbaConfiguration
+        let registry: TokenRegistry
+        let report: Log
+        let metrics: Metrics
+        var profiles: [SigningProfile] = []
+        var authorities: [String: TimeStampClient] = [:]
+        /// PINs are read once: a descriptor can be read only once.
+        var pins: [SecretSource: Secret] = [:]
+
+        mutating func add(_ name: String) async throws {
+            guard let profile = configuration.profiles.first(where: { $0.name == name }) else {
+                let known = configuration.profiles.map(\.name).joined(separator: ", ")
+                throw error("there is no profile \(name)", known.isEmpty ? "add it to profiles" : "use one of: \(known)")
+            }
+            let token = configuration.tokens.first { $0.name == profile.token }!
+            let certificate = try profile.certificate.map { path in
+                guard let first = try certificates(in: path).first else { throw error("\(path) holds no certificate", "name a PEM file with one") }
+                return first
+            }
+            let signer = try await TokenSigner(
+                registry.open(
+                    TokenSettings(
+                        name: token.name, module: token.module, label: token.label, pin: pin(token), sessions: token.sessions,
+                        environment: token.environment)),
+                key: profile.keyID, certificate: certificate, chain: profile.chain.map { try certificates(in: $0) } ?? [])
+            let level: SigningProfile.Level = try profile.authority.map { .baselineT(try authority($0)) } ?? .baselineB
+            do {
+                profiles.append(try SigningProfile(name: name, signer: signer, digest: DigestAlgorithm(named: profile.digest)!, level: level))
+            } catch {
+                await signer.close()
+                throw error
+            }
+        }
+
+        private mutating func pin(_ token: TanbaConfiguration.Token) throws -> Secret {
+            if let known = pins[token.pin] { return known }
+            do {
+                let secret = try token.pin.read()
+                pins[token.pin] = secret
+                return secret
+            } catch {
+                throw self.error("the PIN of token \(token.name) cannot be read: \(error)", "make it readable for this user alone")
+            }
+        }
+
+        private mutating func authority(_ name: String) throws -> TimeStampClient {
+            if let known = authorities[name] { return known }
+            let settings = configuration.authorities.first { $0.name == name }!
+            var client = TimeStampClient.Settings(name: name, url: settings.url, policy: settings.policy)
+            client.inFlightMax = settings.inFlightMax
+            client.connectTimeout = settings.connectTimeout
+            client.timeout = settings.timeout
+            client.clockTolerance = settings.clockSkewMax
+            let authority = try TimeStampClient(
+                client, trust: TrustAnchors(try certificates(in: settings.trust)), now: { Date() }, metrics: metrics, log: report)
+            authorities[name] = authority
+            return authority
+        }
+
+        private func certificates(in path: String) throws -> [Certificate] {
+            do {
+                return try Certificate.readPEM(Files.read(path, atMost: 1 << 20))
+            } catch {
+                throw self.error("the certificates in \(path) cannot be read: \(error)", "name a readable PEM file")
+            }
+        }
+
+        private func error(_ reason: String, _ remedy: String) -> ConfigurationError {
+            ConfigurationError(file: configuration.file, line: nil, reason: reason, remedy: remedy)
+        }
+    }
+}
+
+extension TanbaConfiguration.Limits {
+    /// The pipeline's bounds as the file gives them.
+    public var pipelineSettings: PipelineSettings {
+        var settings = PipelineSettings()
+        settings.inFlightMax = inFlightMax
+        settings.partitionInFlightMax = inFlightMax
+        settings.batchResultsMax = batchResultsMax
+        settings.batchBytesMax = batchBytesMax
+        settings.batchWaitMax = batchWaitMax
+        settings.drainMax = drainMax
+        return settings
+    }
+}

@@ -1,0 +1,71 @@
+import CMS
+import DocumentHashing
+import EmbeddedJobLog
+import OperatingSystem
+import SigningModel
+import SigningPipeline
+
+/// Turns documents into jobs of the embedded log, each once.
+///
+/// A job's id is profile, relative path and digest: a document that was signed and did not change is known by it.
+struct FolderFeeder: Sendable {
+    let log: EmbeddedJobLog
+    let profile: SigningProfile
+    let outputs: SignatureOutputs
+    let tally: Tally
+    /// Documents hashed between two transactions.
+    let chunkMax: Int
+    /// Jobs that may wait in the log.
+    let waitingMax: Int
+
+    func feed(_ documents: [DocumentSet.Document], until interruption: Interruption) async throws {
+        let pending = try await log.pendingJobIDs()
+        let digest = profile.algorithm.digest
+        var rest = documents[...]
+        while !rest.isEmpty, !interruption.isRaised {
+            let chunk = rest.prefix(chunkMax)
+            rest = rest.dropFirst(chunkMax)
+            var jobs: [Job] = []
+            for result in await DocumentSet.hash(Array(chunk), with: digest.function) {
+                switch result {
+                case .failure(let problem): tally.note(problem)
+                case .success(let hashed):
+                    guard let job = job(for: hashed, digest) else { continue }
+                    if pending.contains(job.id) { continue }
+                    if let signed = try await log.signedResult(ofJob: job.id) {
+                        try outputs.ensure(signed, for: hashed.document.relativePath)
+                    } else {
+                        jobs.append(job)
+                    }
+                }
+            }
+            if !jobs.isEmpty { try await log.append(jobs) }
+            while await log.waiting > waitingMax, !interruption.isRaised { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        await log.finishAppending()
+    }
+
+    private func job(for hashed: HashedDocument, _ digest: DigestAlgorithm) -> Job? {
+        let path = hashed.document.relativePath
+        let id = "\(profile.name)/\(path)#\(digest.name):\(Self.hex(hashed.digest))"
+        guard id.utf8.count <= Bounds.idBytesMax else {
+            tally.note(
+                DocumentSet.Problem(
+                    path: hashed.document.path, reason: "its job id would have \(id.utf8.count) bytes; \(Bounds.idBytesMax) are allowed",
+                    remedy: "name a folder nearer to it, so that its relative path is shorter"))
+            return nil
+        }
+        return Job(
+            id: id, document: Document(id: path, title: "", name: path, size: Int64(hashed.sizeBytes)), digest: DocumentDigest(algorithm: digest, value: hashed.digest),
+            profile: profile.name)
+    }
+
+    private static func hex(_ bytes: [UInt8]) -> String {
+        var text = ""
+        for byte in bytes {
+            text += String(byte >> 4, radix: 16)
+            text += String(byte & 15, radix: 16)
+        }
+        return text
+    }
+}

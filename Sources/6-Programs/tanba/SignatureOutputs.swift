@@ -1,0 +1,61 @@
+import DocumentHashing
+import EmbeddedJobLog
+import Failpoints
+import OperatingSystem
+import SigningModel
+
+/// Writes the signatures of committed results to their files.
+///
+/// The log is the truth and the files are made from it: a file that a crash left out is written by the next run.
+struct SignatureOutputs: Sendable {
+    let log: EmbeddedJobLog
+    let folder: SignatureFolder
+    let tally: Tally
+    private let hasEnded = Locked(false)
+
+    init(log: EmbeddedJobLog, folder: SignatureFolder, tally: Tally) {
+        self.log = log
+        self.folder = folder
+        self.tally = tally
+    }
+
+    /// No further results come.
+    func pipelineEnded() { hasEnded.withLock { $0 = true } }
+
+    /// Writes every result from a position on, until the pipeline ended.
+    func follow(from first: Offset) async throws {
+        var next = first
+        while !Task.isCancelled {
+            let isLast = hasEnded.withLock { $0 }
+            let results = try await log.results(from: next, limit: 256)
+            for value in results {
+                let result = try JobResult.read(value)
+                switch result.outcome {
+                case .signed(let signature, _, _):
+                    try write(signature.value, for: result.documentID ?? "")
+                    tally.signed()
+                case .refused(let refusal): tally.refused(result.documentID ?? result.job ?? "a job", refusal)
+                case .duplicate: tally.alreadySigned()
+                }
+            }
+            next = Offset(next.rawValue + Int64(results.count))
+            if results.isEmpty {
+                if isLast { return }
+                try await Task.sleep(for: .milliseconds(10))
+            }
+        }
+    }
+
+    /// The file of a document that was signed in an earlier run; written when it is missing or another.
+    func ensure(_ value: [UInt8], for relativePath: String) throws {
+        guard case .signed(let signature, _, _) = try JobResult.read(value).outcome else { return }
+        try write(signature.value, for: relativePath)
+        tally.alreadySigned()
+    }
+
+    private func write(_ contentInfo: [UInt8], for relativePath: String) throws {
+        Failpoint.outputBeforeWrite.pass()
+        try folder.write(contentInfo, for: relativePath)
+        Failpoint.outputAfterWrite.pass()
+    }
+}
