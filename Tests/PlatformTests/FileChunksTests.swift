@@ -7,8 +7,7 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    private func chunks(_ path: String, whileReading: () throws -> Void = {}) throws -> (content: [UInt8], sizes: [Int], status: FileStatus)
-    {
+    private func chunks(_ path: String, whileReading: () throws -> Void = {}) throws -> (content: [UInt8], sizes: [Int], status: FileStatus) {
         var content: [UInt8] = []
         var sizes: [Int] = []
         let status = try Files.forEachChunk(of: path) { chunk in

@@ -84,7 +84,9 @@ public actor MemoryStream {
             for result in prefix.results {
                 if let fingerprint = result.fingerprint {
                     let precedent = Precedent(partition: prefix.partition, offset: result.offset, content: fingerprint.content)
-                    if signed.updateValue(precedent, forKey: fingerprint.id) != nil { breaches.append("partition \(partition): an id was signed twice") }
+                    if signed.updateValue(precedent, forKey: fingerprint.id) != nil {
+                        breaches.append("partition \(partition): an id was signed twice")
+                    }
                 }
                 committed[partition].append(result)
             }

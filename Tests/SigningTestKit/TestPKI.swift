@@ -14,7 +14,8 @@ public struct TestPKI: Sendable {
     public let authority: Identity
 
     /// Valid from 2020 to 2040.
-    public static let shared = try! TestPKI(notBefore: Date(timeIntervalSince1970: 1_577_836_800), notAfter: Date(timeIntervalSince1970: 2_208_988_800))
+    public static let shared = try! TestPKI(
+        notBefore: Date(timeIntervalSince1970: 1_577_836_800), notAfter: Date(timeIntervalSince1970: 2_208_988_800))
 
     public init(notBefore: Date, notAfter: Date) throws {
         let rootKey = try PrivateKey.generateEC(curve: "P-256")

@@ -44,8 +44,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [DigestAlgorithm.sha256, .sha384, .sha512]) func everyDigestOfTheStandardIsSigned(digest: DigestAlgorithm) async throws
-    {
+    @Test(arguments: [DigestAlgorithm.sha256, .sha384, .sha512]) func everyDigestOfTheStandardIsSigned(digest: DigestAlgorithm) async throws {
         let token = try await open(.signing)
         for (name, id) in [("rsa", TokenLab.rsa), ("p256", TokenLab.p256)] {
             let signer = try await TokenSigner(token, key: id, certificate: certificate(name))

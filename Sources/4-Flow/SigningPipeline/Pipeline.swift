@@ -26,7 +26,8 @@ public final class Pipeline: Sendable {
     ///   - profilesElsewhere: names of profiles that exist and may not be used there; a job with one is told so.
     ///   - worker: this worker's id, which every result names.
     public init(
-        log: any JobLog, profiles: [SigningProfile], profilesElsewhere: Set<String> = [], worker: String, settings: PipelineSettings, clock: PipelineClock = .system, report: Log,
+        log: any JobLog, profiles: [SigningProfile], profilesElsewhere: Set<String> = [], worker: String, settings: PipelineSettings,
+        clock: PipelineClock = .system, report: Log,
         metrics: Metrics
     ) {
         self.log = log

@@ -31,7 +31,9 @@ public struct PipelineClock: Sendable {
     /// Throws only when the task is cancelled.
     public var sleep: @Sendable (Duration) async throws -> Void
 
-    public init(wall: @escaping @Sendable () -> Date, elapsed: @escaping @Sendable () -> Duration, sleep: @escaping @Sendable (Duration) async throws -> Void) {
+    public init(
+        wall: @escaping @Sendable () -> Date, elapsed: @escaping @Sendable () -> Duration, sleep: @escaping @Sendable (Duration) async throws -> Void
+    ) {
         self.wall = wall
         self.elapsed = elapsed
         self.sleep = sleep

@@ -26,7 +26,8 @@ public struct SignatureFolder: Sendable {
 
     private func place(of relativePath: String) throws -> String {
         let parts = relativePath.split(separator: "/", omittingEmptySubsequences: false)
-        guard !parts.isEmpty, !relativePath.utf8.contains(0), parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }), parts[0] != ".tanba" else {
+        guard !parts.isEmpty, !relativePath.utf8.contains(0), parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }), parts[0] != ".tanba"
+        else {
             throw SignatureFolderError(relativePath: relativePath)
         }
         return path + "/" + relativePath + ".p7s"
@@ -37,5 +38,7 @@ public struct SignatureFolder: Sendable {
 public struct SignatureFolderError: Error, CustomStringConvertible {
     public let relativePath: String
 
-    public var description: String { "the document is called \(relativePath), which is no path below the output folder; read its result without --out" }
+    public var description: String {
+        "the document is called \(relativePath), which is no path below the output folder; read its result without --out"
+    }
 }

@@ -139,7 +139,8 @@ public actor EmbeddedJobLog: JobLog, LaneActor {
         do {
             return try work()
         } catch {
-            throw JobLogError(.fatal, reason: "the embedded log cannot be read: \(error)", remedy: "check its disk; the log itself is never rewritten")
+            throw JobLogError(
+                .fatal, reason: "the embedded log cannot be read: \(error)", remedy: "check its disk; the log itself is never rewritten")
         }
     }
 

@@ -56,7 +56,8 @@ struct FolderFeeder: Sendable {
             return nil
         }
         return Job(
-            id: id, document: Document(id: path, title: "", name: path, size: Int64(hashed.sizeBytes)), digest: DocumentDigest(algorithm: digest, value: hashed.digest),
+            id: id, document: Document(id: path, title: "", name: path, size: Int64(hashed.sizeBytes)),
+            digest: DocumentDigest(algorithm: digest, value: hashed.digest),
             profile: profile.name)
     }
 

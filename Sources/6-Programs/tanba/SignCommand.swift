@@ -86,7 +86,8 @@ struct SignCommand {
         await setup.close()
         try SignatureFolder(path: out).synchronize()
         progress.clear()
-        let summary = tally.summary(seconds: (ContinuousClock.now - start).inSeconds, skippedOutputs: set.skippedOutputs, stages: pipeline.stageTotals)
+        let summary = tally.summary(
+            seconds: (ContinuousClock.now - start).inSeconds, skippedOutputs: set.skippedOutputs, stages: pipeline.stageTotals)
         StandardStreams.writeOut(isJSON ? summary.json : summary.text(out: out))
         if interruption.isRaised {
             StandardStreams.writeError("tanba: interrupted; run the same command again to go on\n")
