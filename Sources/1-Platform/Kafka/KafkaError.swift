@@ -61,6 +61,13 @@ extension KafkaError {
     public var isTransient: Bool { !isFatal && !requiresAbort && (isRetriable || Code.transient.contains(code)) }
 }
 
+extension KafkaError {
+    /// For callers of `poll` whose records did not come: librdkafka goes on trying and says nothing.
+    public static func silence(reading position: KafkaPosition, for time: Duration) -> KafkaError {
+        KafkaError(operation: "poll", code: .timedOut, text: "nothing came of \(position) for \(time)", isRetriable: true)
+    }
+}
+
 extension KafkaError: Equatable {
     public static func == (left: KafkaError, right: KafkaError) -> Bool {
         left.operation == right.operation && left.code == right.code && left.disposition == right.disposition

@@ -1,0 +1,45 @@
+/// An error and what explains it, for a person.
+///
+/// librdkafka 2.0.2 tells a refused login or a certificate nobody trusts by its error callback alone, while the call only times out.
+public struct KafkaTrouble: Sendable {
+    public let error: KafkaError
+    /// The incident that most likely caused it.
+    public let cause: KafkaError?
+
+    /// - Parameter incidents: of the same clients, oldest first, none of them long ago.
+    public init(_ error: KafkaError, incidents: [KafkaError]) {
+        self.error = error
+        let telling = incidents.last { $0.code == .authentication || $0.code == .ssl }
+        cause = error.isTransient || error.isRetriable ? telling ?? incidents.last { $0.code != .allBrokersDown } : nil
+    }
+
+    /// What failed and why, without the operation.
+    public var sentence: String {
+        let said = "\(error.text) (\(error.name))"
+        return cause.map { "\(said): \($0.text) (\($0.name))" } ?? said
+    }
+
+    /// What to do about it.
+    public func remedy(bootstrap: String) -> String {
+        switch (cause ?? error).code {
+        case .authentication:
+            "check user, password and mechanism in the client's properties; SCRAM with Kafka 4 needs librdkafka 2.6.1 or newer"
+        case .ssl:
+            "check security.protocol and the ssl.* paths in the client's properties, and the dates and host name of the broker's certificate"
+        case .topicAuthorizationFailed, .groupAuthorizationFailed, .transactionalIDAuthorizationFailed, .clusterAuthorizationFailed:
+            "give this client's user the right by an ACL"
+        case .unknownTopicOrPartition, .unknownTopic, .unknownPartition:
+            "check the name, or make the topic"
+        case .invalidTransactionTimeout:
+            "lower transaction.timeout.ms in the client's properties, or raise transaction.max.timeout.ms of the brokers"
+        case .fencedInstance:
+            "give each process a group.instance.id of its own"
+        case .fenced, .invalidProducerEpoch:
+            "look for a second process with the same id"
+        case .invalidArgument:
+            "mend the client's properties"
+        default:
+            "check that the brokers at \(bootstrap) are up and can be reached"
+        }
+    }
+}

@@ -1,0 +1,198 @@
+import Failpoints
+import Kafka
+public import OperatingSystem
+public import Log
+public import Metrics
+import SigningModel
+public import SigningPipeline
+
+/// A stream of real Kafka: the engine when users outgrow one machine.
+///
+/// Exactly once rests on three things. Results, one ledger record a partition and the consumed positions are committed in **one
+/// transaction**. The positions carry the member's generation, so that a worker that was thrown out of the group without noticing
+/// cannot commit. And what a partition's new owner starts from, position and known jobs, is read from what was committed, after
+/// everything of the old owner is settled.
+///
+/// It lives on a thread of its own, where librdkafka's calls block. An outage of the brokers ends nothing: calls throw `.unavailable`
+/// and go on where they stood when they are made again. After `publish` threw `.unavailable` its transaction may be undecided:
+/// calling it again with the same batch settles that one, it never publishes twice.
+public actor KafkaJobLog: JobLog, LaneActor {
+    /// How to reach a stream.
+    public struct Settings: Sendable {
+        /// Brokers, `HOST:PORT`, comma between.
+        public var bootstrap: String
+        public var stream: String
+        /// This worker's id. Two processes with one id fence each other off.
+        public var worker: String
+        /// librdkafka's, none that `KafkaProperties.refused` names.
+        public var properties: [String: String]
+        /// For how many job records back a job id is known again, per partition.
+        public var windowJobs = 50_000
+        /// How long a call tries before it throws `.unavailable`.
+        public var patience: Duration = .seconds(10)
+
+        public init(bootstrap: String, stream: String, worker: String, properties: [String: String] = [:]) {
+            self.bootstrap = bootstrap
+            self.stream = stream
+            self.worker = worker
+            self.properties = properties
+        }
+    }
+
+    public nonisolated let stream: String
+    public nonisolated let lane: SerialLane
+
+    let settings: Settings
+    let topics: StreamTopics
+    let clientSettings: ClientSettings
+    let report: Log
+    let metrics: KafkaJobLogMetrics
+
+    /// Nil before the first `receive` and after a fatal error.
+    var session: TransactSession?
+    /// A producer whose `initTransactions` has not ended yet.
+    var opening: Producer?
+    /// Of each of the stream's topics.
+    var partitionCount = 0
+    var partitions: [Partition: OwnedPartition] = [:]
+    /// What the group gave and we have not taken yet, because what it starts from could not be read.
+    var awaited: [Partition]?
+    /// The consumer must go back to the first records that are not committed.
+    var mustSeek = false
+    /// What the open transaction does to each partition, if `session` has an undecided one.
+    var undecided: [Partition: LedgerRecord] = [:]
+    /// To be told by the next `receive`.
+    var dropped: Set<Partition> = []
+    /// Something was taken back that the pipeline does not know yet.
+    var untoldRewind: String?
+    /// The last things librdkafka reported by itself, for naming why a call failed.
+    var incidents: [(at: ContinuousClock.Instant, error: KafkaError)] = []
+    private var lastFall: ContinuousClock.Instant?
+    private var ended: JobLogError?
+    /// Which partition is served first; moves on with each `receive`.
+    var turn = 0
+
+    /// Connects to nothing yet.
+    ///
+    /// - Throws: `.misconfigured` if a property is set that the promises fix.
+    public init(_ settings: Settings, report: Log, metrics: Metrics) throws(JobLogError) {
+        try KafkaProperties.check(settings.properties)
+        stream = settings.stream
+        lane = SerialLane(label: "tanba.kafka.\(settings.stream)")
+        self.settings = settings
+        topics = StreamTopics(stream: settings.stream)
+        clientSettings = ClientSettings(
+            bootstrap: settings.bootstrap, clientID: "tanba-\(settings.worker)", properties: settings.properties)
+        self.report = report.with([("stream", .text(settings.stream))])
+        self.metrics = KafkaJobLogMetrics(metrics, stream: settings.stream)
+    }
+
+    public func receive(_ demand: Demand) throws(JobLogError) -> Intake {
+        if let ended { throw ended }
+        let session = try openSession()
+        try settle(session)
+        guard self.session != nil else { return try receive(demand) }  // it fell; the second time within a minute throws
+        if mustSeek { try seek(session) }
+        if awaited != nil {
+            try serveGroup(session)
+            try takeAwaited(session)
+        }
+        noteIncidents()
+        if untoldRewind != nil {
+            dropped.formUnion(partitions.keys)
+            untoldRewind = nil
+        }
+        try poll(session, demand)
+        return takeIntake(demand)
+    }
+
+    public func publish(_ batch: PublishedBatch) throws(JobLogError) -> Publication {
+        if let ended { throw ended }
+        if let session {
+            try settle(session)
+            if untoldRewind == nil { try publish(batch, by: session) }
+        } else if untoldRewind == nil {
+            untoldRewind = "there is no connection"
+        }
+        guard let reason = untoldRewind else { return .committed }
+        untoldRewind = nil
+        return .rewound(reason: reason)
+    }
+
+    public func close() {
+        if let session {
+            _ = session.settle()
+            closeConsumer(of: session)
+        }
+        session = nil
+        opening = nil
+        partitions = [:]
+        metrics.show(partitions.values)
+    }
+
+    // MARK: - What all calls share
+
+    /// Ends what an outage left undecided.
+    private func settle(_ session: TransactSession) throws(JobLogError) {
+        if let ending = session.settle() { try note(ending) }
+    }
+
+    /// Draws the consequences of how a transaction ended, or did not.
+    func note(_ ending: TransactSession.Ending) throws(JobLogError) {
+        switch ending {
+        case .committed:
+            for (partition, record) in undecided { partitions[partition]?.commit(record) }
+            undecided = [:]
+            metrics.commits.add()
+            metrics.show(partitions.values)
+        case .takenBack(let error):
+            undecided = [:]
+            metrics.rewinds.add()
+            rewind("the transaction was aborted: \(error)")
+        case .aborted:
+            break
+        case .undecided(let error):
+            throw trouble("end a transaction", error)
+        case .dead(let error):
+            try fall(error)
+        }
+    }
+
+    /// Everything in flight is taken back; the consumer goes back before it gives anything again.
+    func rewind(_ reason: String) {
+        untoldRewind = reason
+        mustSeek = true
+    }
+
+    /// A client failed for good: both are dropped, to be made anew by the next `receive`. Twice within a minute is no accident.
+    func fall(_ error: KafkaError) throws(JobLogError) {
+        let reason = trouble("go on", error).reason
+        report.error("kafka-fatal", "both clients are made anew: \(reason)", [("code", .text(error.name))])
+        metrics.remakes.add()
+        if let session { closeConsumer(of: session) }
+        session = nil
+        opening = nil
+        dropped.formUnion(partitions.keys)
+        partitions = [:]
+        awaited = nil
+        mustSeek = false
+        undecided = [:]
+        untoldRewind = reason
+        metrics.show(partitions.values)
+        let now = ContinuousClock.now
+        if let lastFall, now - lastFall < .seconds(60) {
+            let ended = JobLogError(
+                .fatal, reason: "\(reason), for the second time within a minute",
+                remedy: "look for a second process with the worker id \(settings.worker) and give it another; else start this one again")
+            self.ended = ended
+            throw ended
+        }
+        lastFall = now
+    }
+
+    private func closeConsumer(of session: TransactSession) {
+        do throws(KafkaError) { try session.consumer.close() } catch {
+            report.warning("kafka-leave", "the group was not left in order: \(error)")
+        }
+    }
+}

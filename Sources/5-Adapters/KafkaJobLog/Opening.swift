@@ -1,0 +1,62 @@
+import Failpoints
+import Kafka
+import Log
+import SigningModel
+import SigningPipeline
+
+// From nothing to a member of the group.
+extension KafkaJobLog {
+    /// The session, opened if there is none. Bounded by `patience` a step; a step that was taken is not taken again.
+    func openSession() throws(JobLogError) -> TransactSession {
+        if let session { return session }
+        let log = Self.sink(of: report)
+        // The producer first: once it is the only one of its id, nothing that a predecessor left open can change the positions.
+        if opening == nil {
+            opening = try attempt("make a producer") { () throws(KafkaError) in
+                let id = topics.transactionalID(worker: settings.worker)
+                return try Producer(properties: clientSettings.transactionalProducer(id: id), log: log)
+            }
+        }
+        let producer = opening!
+        try checkTopics(producer)
+        do throws(KafkaError) {
+            Failpoint.kafkaBeforeInitTransactions.pass()
+            try producer.initTransactions(within: settings.patience)
+            Failpoint.kafkaAfterInitTransactions.pass()
+        } catch {
+            let trouble = trouble("begin", error)
+            if error.disposition != .retry { opening = nil }  // only what librdkafka calls retriable can be resumed
+            throw trouble
+        }
+        let session = try attempt("join the group") { () throws(KafkaError) in
+            let consumer = try Consumer(properties: clientSettings.consumer(group: topics.group), log: log)
+            try consumer.subscribe(to: [topics.jobs])
+            return TransactSession(consumer: consumer, producer: producer, patience: settings.patience)
+        }
+        opening = nil
+        incidents = []
+        self.session = session
+        report.info(
+            "kafka-joined", "waiting for partitions", [("group", .text(topics.group)), ("bootstrap", .text(settings.bootstrap))])
+        return session
+    }
+
+    /// All three topics are there, with one partition count. Asking also spares the first transaction a wait of a second, in which
+    /// a connected producer of 2.0.2 finds out about topics it has not heard of.
+    private func checkTopics(_ client: KafkaClient) throws(JobLogError) {
+        var counts: [Int] = []
+        for topic in [topics.jobs, topics.results, topics.ledger] {
+            counts.append(
+                try attempt("find the topic \(topic)") { () throws(KafkaError) in
+                    try client.partitionCount(of: topic, within: settings.patience)
+                })
+        }
+        guard Set(counts).count == 1 else {
+            let list = counts.map(String.init).joined(separator: ", ")
+            throw JobLogError(
+                .misconfigured, reason: "\(topics.jobs), \(topics.results) and \(topics.ledger) have \(list) partitions",
+                remedy: "make a new stream whose topics have one partition count: it must never change")
+        }
+        partitionCount = counts[0]
+    }
+}

@@ -1,0 +1,64 @@
+import Kafka
+import Log
+import SigningPipeline
+
+// How librdkafka's errors are told to people.
+extension KafkaJobLog {
+    /// Makes a call of the wrapper's. An error that waiting may mend is thrown as `.unavailable`, after a fatal one both clients are
+    /// dropped; the rest is `.misconfigured` while the session is opened and `.unavailable` later, when somebody may be at work on it.
+    func attempt<R>(_ what: String, _ call: () throws(KafkaError) -> R) throws(JobLogError) -> R {
+        do throws(KafkaError) { return try call() } catch {
+            if error.isFatal, session != nil { try fall(error) }
+            throw trouble(what, error)
+        }
+    }
+
+    func trouble(_ what: String, _ error: KafkaError) -> JobLogError {
+        noteIncidents()
+        let trouble = KafkaTrouble(error, incidents: recentIncidents)
+        let mayPass = session != nil || error.isTransient
+        return trouble.error(mayPass ? .unavailable : .misconfigured, "stream \(stream): cannot \(what)", bootstrap: settings.bootstrap)
+    }
+
+    /// Fetches what librdkafka reported by itself.
+    func noteIncidents() {
+        let clients: [KafkaClient?] = [session?.consumer, session?.producer, opening]
+        for client in clients.compactMap({ $0 }) {
+            (client as? Producer)?.poll(for: .zero)
+            for incident in client.takeIncidents() { note(incident) }
+        }
+    }
+
+    /// Keeps an incident for a while, as the likely cause of what fails next.
+    func note(_ incident: KafkaError) {
+        report.debug("kafka-incident", incident.description, [("code", .text(incident.name))])
+        incidents.append((ContinuousClock.now, incident))
+        if incidents.count > 16 { incidents.removeFirst() }
+    }
+
+    private var recentIncidents: [KafkaError] {
+        let oldest = ContinuousClock.now - .seconds(60)
+        return incidents.filter { $0.at > oldest }.map(\.error)
+    }
+
+    /// librdkafka's own log, as events of ours.
+    nonisolated static func sink(of report: Log) -> @Sendable (KafkaLogLine) -> Void {
+        { line in
+            // Consumer's settings mean nothing to a producer and the other way round; the user sets them once for both.
+            if line.facility == "CONFWARN", line.text.contains("will be ignored by this") { return }
+            let fields: [(String, LogValue)] = [("facility", .text(line.facility))]
+            switch line.severity {
+            case ...2: report.error("kafka-client", line.text, fields)
+            case 3...4: report.warning("kafka-client", line.text, fields)
+            case 5...6: report.info("kafka-client", line.text, fields)
+            default: report.debug("kafka-client", line.text, fields)
+            }
+        }
+    }
+}
+
+extension KafkaTrouble {
+    func error(_ kind: JobLogError.Kind, _ what: String, bootstrap: String) -> JobLogError {
+        JobLogError(kind, reason: "\(what): \(sentence)", remedy: remedy(bootstrap: bootstrap))
+    }
+}
