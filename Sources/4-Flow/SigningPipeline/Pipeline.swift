@@ -3,6 +3,7 @@ import FoundationEssentials
 public import Log
 public import Metrics
 import SigningModel
+import Synchronization
 
 /// Signs the jobs of one stream: from its log and back to it, one result for each job record.
 ///
@@ -20,6 +21,7 @@ public final class Pipeline: Sendable {
     private let signers: [String: Availability]
     private let authorities: [String: Availability]
     private let mailbox = Mailbox()
+    private let opened = Atomic(false)
 
     /// - Parameters:
     ///   - profiles: those that may be used in the log's stream; their names differ.
@@ -51,6 +53,9 @@ public final class Pipeline: Sendable {
         self.signers = signers
         self.authorities = authorities
     }
+
+    /// Whether the log has answered.
+    public var isOpen: Bool { opened.load(ordering: .relaxed) }
 
     /// Stops the intake; `run` returns when what is in flight is published.
     public func drain() async { await mailbox.stopIntake() }
@@ -87,6 +92,7 @@ public final class Pipeline: Sendable {
         var state = FlowState(settings: settings, results: results, metrics: metrics, clock: clock)
         var drainingSince: Duration?
         while true {
+            try Task.checkCancellation()
             let letters = await mailbox.take()
             if letters.intakeIsStopped, drainingSince == nil { drainingSince = clock.elapsed() }
 
@@ -98,6 +104,7 @@ public final class Pipeline: Sendable {
             Failpoint.intakeBeforeReceive.pass()
             let intake = try await receive(state.demand(isDraining: drainingSince != nil))
             Failpoint.intakeAfterReceive.pass()
+            opened.store(true, ordering: .relaxed)
             for partition in intake.dropped { state.drop(partition) }
 
             // 2. Validate

@@ -2,6 +2,7 @@ import CommandLineOptions
 import Configuration
 import EmbeddedJobLog
 import Glibc
+import KafkaJobLog
 import OperatingSystem
 import SigningModel
 import SigningPipeline
@@ -11,7 +12,7 @@ import SigningSetup
 @main struct Tanba {
     static let program = Program(
         "tanba", version: TanbaVersion.text, summary: "Signs many documents at once with keys that stay in their tokens.",
-        commands: [SignCommand.declaration], exitStatuses: ExitStatus.explanations)
+        commands: [SignCommand.declaration, EnqueueCommand.declaration, ResultsCommand.declaration], exitStatuses: ExitStatus.explanations)
 
     static func main() async {
         ProcessHardening.disableCoreDumps()
@@ -29,7 +30,11 @@ import SigningSetup
 
     private static func run(_ invocation: Invocation) async -> ExitStatus {
         do {
-            return try await SignCommand(invocation).run()
+            switch invocation.command {
+            case "sign": return try await SignCommand(invocation).run()
+            case "enqueue": return try await EnqueueCommand(invocation).run()
+            default: return try await ResultsCommand(invocation).run()
+            }
         } catch {
             StandardStreams.writeError("tanba: \(error)\n")
             return exitStatus(of: error)
@@ -68,6 +73,6 @@ extension Invocation {
     /// The configuration that this command line names.
     func configuration() throws(ConfigurationError) -> TanbaConfiguration {
         let path = value("config") ?? Host.environment("TANBA_CONFIG") ?? TanbaConfiguration.defaultPath
-        return try TanbaConfiguration.read(path, refusedKafkaProperty: { _ in nil })
+        return try TanbaConfiguration.read(path, refusedKafkaProperty: KafkaProperties.refused)
     }
 }
