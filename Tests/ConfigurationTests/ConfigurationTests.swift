@@ -1,7 +1,8 @@
-@testable import Configuration
 import Foundation
 import OperatingSystem
 import Testing
+
+@testable import Configuration
 
 /// A configuration is taken whole or refused with file, line and remedy.
 @Suite struct ConfigurationTests {
