@@ -95,8 +95,9 @@ public actor EmbeddedJobLog: JobLog, LaneActor {
         let pause = Duration.milliseconds(5)
         var waited = Duration.zero
         while demand.limit == 0 || !demand.full.isEmpty || next == end {
-            if next == end, isAppendingFinished { return Intake(isAtEnd: true) }
-            guard waited < demand.wait else { return Intake() }
+            // At the end one pause is due too: the pipeline asks again until its jobs in flight are done.
+            let isAtEnd = next == end && isAppendingFinished
+            guard waited < (isAtEnd ? min(demand.wait, pause) : demand.wait) else { return Intake(isAtEnd: isAtEnd) }
             // Cancelled: return at once, the pipeline notices.
             guard (try? await ContinuousClock().sleep(for: pause)) != nil else { return Intake() }
             waited += pause
