@@ -4,8 +4,12 @@ import Foundation
 @main struct Main {
     static let measures: [(name: String, run: @Sendable (String, Effort, Scene) async throws -> Outcome)] = [
         ("cms-assembly", measureAssembly),
+        ("hashing", measureHashing),
         ("token-rsa2048", { try await measureToken($0, .rsa2048, $1, $2) }),
         ("token-p256", { try await measureToken($0, .p256, $1, $2) }),
+        ("pipeline-embedded-rsa2048", { try await measurePipeline($0, .rsa2048, $1, $2) }),
+        ("pipeline-embedded-p256", { try await measurePipeline($0, .p256, $1, $2) }),
+        ("json", measureJSON),
     ]
 
     static func main() async {
@@ -36,10 +40,11 @@ import Foundation
     }
 
     private static func text(_ outcome: Outcome) -> String {
-        let beside = outcome.beside.map { "\($0.name) \(digits($0.microseconds))" }.joined(separator: ", ")
+        var beside = outcome.beside.map { "\($0.name) \(digits($0.microseconds))" }
+        if let rates = outcome.rates { beside.append(String(format: "%.0f of %.0f documents/s", rates.ours, rates.reference)) }
         return row(
             outcome.measure, digits(outcome.ours), digits(outcome.reference), String(format: "%.3f", outcome.ratio),
-            String(format: "%.3f-%.3f", outcome.spread.0, outcome.spread.1), outcome.referenceName + (beside.isEmpty ? "" : "; " + beside))
+            String(format: "%.3f-%.3f", outcome.spread.0, outcome.spread.1), ([outcome.referenceName] + beside).joined(separator: "; "))
     }
 
     private static func row(_ columns: String...) -> String {

@@ -18,6 +18,8 @@ struct Side {
     let name: String
     /// Microseconds of CPU so far. All threads of this process, unless the work is done by children.
     var clock: () -> Double = { bare_process_cpu_us() }
+    /// Done before each round, uncounted.
+    var prepare: () async throws -> Void = {}
     let work: () async throws -> Void
 }
 
@@ -33,28 +35,38 @@ struct Outcome {
     let spread: (Double, Double)
     /// Others that were measured in the same rounds.
     let beside: [(name: String, microseconds: Double)]
+    /// Documents a second by the wall clock, medians; of interest where several threads work.
+    let rates: (ours: Double, reference: Double)?
 }
 
 /// Does all sides' work in each round, in turns first to last and last to first, so that what changes on the machine meets all alike.
 func measurePairs(
-    _ measure: String, effort: Effort, documents: Int, ours: Side, reference: Side, beside: [Side] = []
+    _ measure: String, effort: Effort, documents: Int, ours: Side, reference: Side, beside: [Side] = [], showsRates: Bool = false
 ) async throws -> Outcome {
     let sides = [ours, reference] + beside
     var costs = [[Double]](repeating: [], count: sides.count)
-    for side in sides { try await side.work() }  // warm: caches, lazily opened sessions, page cache
+    var rates = costs
+    for side in sides {
+        try await side.prepare()
+        try await side.work()
+    }  // that was to warm up: caches, sessions that are opened late, the page cache
     for round in 0..<effort.rounds {
         let order = round.isMultiple(of: 2) ? Array(sides.indices) : sides.indices.reversed()
         for index in order {
+            try await sides[index].prepare()
+            let wall = ContinuousClock.now
             let start = sides[index].clock()
             try await sides[index].work()
             costs[index].append((sides[index].clock() - start) / Double(documents))
+            rates[index].append(Double(documents) / ((ContinuousClock.now - wall) / .seconds(1)))
         }
     }
     let ratios = zip(costs[0], costs[1]).map { $1 / $0 }
     return Outcome(
         measure: measure, ours: quantile(costs[0], 0.5), reference: quantile(costs[1], 0.5), referenceName: reference.name,
         ratio: quantile(ratios, 0.5), spread: (quantile(ratios, 0.25), quantile(ratios, 0.75)),
-        beside: zip(beside, costs.dropFirst(2)).map { ($0.name, quantile($1, 0.5)) })
+        beside: zip(beside, costs.dropFirst(2)).map { ($0.name, quantile($1, 0.5)) },
+        rates: showsRates ? (quantile(rates[0], 0.5), quantile(rates[1], 0.5)) : nil)
 }
 
 private func quantile(_ values: [Double], _ part: Double) -> Double {
