@@ -50,7 +50,7 @@ let package = Package(
         .domain("CertificateTrust", uses: "DER", "LibCrypto"),
         // 4-Flow: the pipeline and, apart from it, the auditor; they never meet
         .flow("SigningPipeline", uses: "SigningModel", "CertificateTrust", "SignatureTemplate", "CAdES", "CMS", "TimeStampProtocol", "LibCrypto", "Failpoints", "Log", "Metrics"),
-        .flow("Auditor", uses: "SigningModel", "CertificateTrust", "CAdES", "CMS", "TimeStampProtocol", "DER", "LibCrypto", "Log"),
+        .flow("Auditor", uses: "OperatingSystem", "JSON", "SigningModel", "CertificateTrust", "CAdES", "CMS", "TimeStampProtocol", "DER", "LibCrypto", "Log"),
         // 5-Adapters: one outside system each
         .adapter("Configuration", uses: "SigningModel", "CMS", "LibCrypto", "OperatingSystem", "YAML"),
         .adapter("DocumentHashing", uses: "SigningModel", "LibCrypto", "OperatingSystem"),
@@ -61,11 +61,11 @@ let package = Package(
         .adapter("EmbeddedJobLog", uses: "SigningPipeline", "SigningModel", "SQLite", "OperatingSystem", "Failpoints", "Log", "Metrics"),
         .adapter("OperationsAPI", uses: "JSON", "HTTPServer", "Metrics"),
         .adapter("KafkaResultStream", uses: "Auditor", "SigningModel", "Kafka", "OperatingSystem", "Log"),
-        .adapter("EmbeddedResultStream", uses: "Auditor", "SigningModel", "SQLite"),
+        .adapter("EmbeddedResultStream", uses: "Auditor", "SigningModel", "SQLite", "OperatingSystem"),
         // 6-Programs: options, configuration and wiring only
         .program("tanba", uses: "CommandLineOptions", "Configuration", "SigningSetup", "JSON", "CMS", "LibCrypto", "Failpoints", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
         .program("tanba-worker", uses: "CommandLineOptions", "Configuration", "SigningSetup", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "KafkaJobLog", "TokenSigner", "TimeStampClient", "OperationsAPI"),
-        .program("tanba-auditor", uses: "CommandLineOptions", "OperatingSystem", "Log", "SigningModel", "CertificateTrust", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
+        .program("tanba-auditor", uses: "CommandLineOptions", "OperatingSystem", "JSON", "CMS", "LibCrypto", "Log", "SigningModel", "CertificateTrust", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
         // Tests: the kit (one fake a port), then one line a subject
         .testKit("SigningTestKit", uses: "SigningPipeline", "SigningModel", "DER", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem"),
         .tests("PlatformTests", uses: "Log", "Metrics", "Failpoints", "OperatingSystem", "SQLite", "YAML", "CommandLineOptions"),

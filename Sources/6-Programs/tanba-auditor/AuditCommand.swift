@@ -1,0 +1,63 @@
+import Auditor
+import CommandLineOptions
+import EmbeddedResultStream
+import KafkaResultStream
+import Log
+import OperatingSystem
+
+/// `tanba-auditor audit`: a whole stream.
+struct AuditCommand {
+    static let declaration = Command(
+        "audit", arguments: "", summary: "prove that each job of a stream has its one true result",
+        options: [
+            Option("stream", short: "s", argument: "NAME", help: "a stream of Kafka, with --bootstrap"),
+            Option("bootstrap", argument: "HOST:PORT,…", help: "Kafka's brokers"),
+            Option("client-properties", argument: "FILE", help: "librdkafka's settings for them, a NAME=VALUE a line"),
+            Option("log", argument: "DIR", help: "an embedded log instead: the folder given to tanba sign --out"),
+            .trust, .timeStampTrust,
+            Option("pending-allowed", argument: nil, help: "jobs that wait for their result are no finding: the stream is in use"),
+            .json,
+        ],
+        examples: [
+            Example(
+                "tanba-auditor audit --stream office --bootstrap broker:9092 --trust ca.pem --tsa-trust tsa-ca.pem", "audit a stream of Kafka"),
+            Example("tanba-auditor audit --log signed --trust ca.pem --tsa-trust tsa-ca.pem --json", "audit a folder that tanba sign made"),
+        ])
+
+    private let judge: SignatureJudge
+    private let isJSON: Bool
+    private let allowsPending: Bool
+    private let stream: any ResultStream
+
+    init(_ invocation: Invocation) throws {
+        guard invocation.arguments.isEmpty else { throw UsageError(description: "audit takes no arguments, but \(invocation.arguments[0])") }
+        judge = try invocation.judge()
+        isJSON = invocation.flag("json")
+        allowsPending = invocation.flag("pending-allowed")
+        switch (invocation.value("log"), invocation.value("stream"), invocation.value("bootstrap")) {
+        case (let log?, nil, nil): stream = try EmbeddedResultStream(directory: log)
+        case (nil, let name?, let bootstrap?):
+            let properties = try invocation.value("client-properties").map { path in
+                try ClientProperties.parse(String(decoding: Files.read(path, atMost: 1 << 20), as: UTF8.self), file: path)
+            }
+            stream = KafkaResultStream(
+                bootstrap: bootstrap, stream: name, properties: properties ?? [:], report: .text(program: "tanba-auditor", minimum: .warning))
+        default: throw UsageError(description: "name a stream with --stream and --bootstrap, or a folder with --log")
+        }
+    }
+
+    func run() async throws -> ExitStatus {
+        let line = ProgressLine("jobs")
+        let report = try await StreamAudit(stream, judge: judge, allowsPending: allowsPending).run { done, total in
+            line.expect(total)
+            line.advance(to: done)
+        }
+        line.clear()
+        if isJSON {
+            StandardStreams.writeOut(report.json + [UInt8(ascii: "\n")])
+        } else {
+            StandardStreams.writeOut(report.text)
+        }
+        return report.isClean ? .done : .refused
+    }
+}
