@@ -97,15 +97,22 @@ import Testing
         var settings = PipelineSettings()
         settings.batchResultsMax = 20
         settings.inFlightMax = 60
-        let end = ContinuousClock.now + .seconds(90)
-        while try await stand.results().count < 300, ContinuousClock.now < end {
+        func begin() async throws -> (Pipeline, Task<Void, any Error>) {
             let pipeline = Pipeline(
                 log: try await stand.open(), profiles: [profile], worker: "contract", settings: settings, report: .silent, metrics: Metrics())
-            let run = Task { try await pipeline.run() }
+            return (pipeline, Task { try await pipeline.run() })
+        }
+        for _ in 0..<6 {
+            let (pipeline, run) = try await begin()
             try await Task.sleep(for: .milliseconds(Int.random(in: 50...1500, using: &random)))
             if Bool.random(using: &random) { run.cancel() } else { await pipeline.drain() }
             _ = await run.result
         }
+        let (pipeline, run) = try await begin()
+        let end = ContinuousClock.now + .seconds(120)
+        while try await stand.results().count < 300, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(100)) }
+        await pipeline.drain()
+        try await run.value
         let results = try await stand.results()
         #expect(results.count == 300)
         let signed = results.filter { if case .signed = $0.outcome { true } else { false } }

@@ -1,5 +1,6 @@
 import Auditor
 import EmbeddedJobLog
+import EmbeddedResultStream
 import Foundation
 import Kafka
 import KafkaJobLog
@@ -73,20 +74,20 @@ struct LogStand: Sendable, CustomTestStringConvertible {
     func results() async throws -> [JobResult] {
         switch kind {
         case .memory: return try await storage.allResults()
-        case .embedded:
-            let log = try EmbeddedJobLog(directory: folder, stream: name)
-            let values = try await log.results(from: Offset(0), limit: 100_000)
-            await log.close()
-            return try values.map { try JobResult.read($0) }
+        case .embedded: return try await records(EmbeddedResultStream(directory: folder))
         case .kafka:
-            let stream = KafkaResultStream(bootstrap: try TestBroker.shared.get().bootstrap, stream: name, report: .silent)
-            var results: [JobResult] = []
-            for partition in try await stream.partitions() {
-                let records = try await stream.results(of: partition.partition, from: Offset(0), limit: 100_000)
-                results += try records.map { try JobResult.read($0.value ?? []) }
-            }
-            return results
+            return try await records(
+                KafkaResultStream(bootstrap: try TestBroker.shared.get().bootstrap, stream: name, report: .silent))
         }
+    }
+
+    private func records(_ stream: some ResultStream) async throws -> [JobResult] {
+        var results: [JobResult] = []
+        for partition in try await stream.partitions() {
+            let records = try await stream.results(of: partition.partition, from: Offset(0), limit: 100_000)
+            results += try records.map { try JobResult.read($0.value ?? []) }
+        }
+        return results
     }
 
     func remove() { try? FileManager.default.removeItem(atPath: folder) }
