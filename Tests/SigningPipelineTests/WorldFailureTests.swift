@@ -80,6 +80,18 @@ import Testing
         try await expectAllSigned(lab, 100)
     }
 
+    @Test(.timeLimit(.minutes(1))) func aFatalLogEndsTheRunAlsoWhileJobsWaitForATokenAndAnAuthority() async throws {
+        var lab = PipelineLab()
+        lab.settings.batchWaitMax = .zero
+        lab.authority.fail(times: 1_000_000)
+        lab.publishScript = [.fails(JobLogError(.fatal, reason: "fenced", remedy: "one worker, one id"))]
+        // One result is ready at once, and its batch meets the fatal error while the others wait.
+        await lab.storage.enqueue(.test("refused", profile: "nowhere"))
+        for index in 0..<200 { await lab.storage.enqueue(.test("job-\(index)", profile: "p256-t")) }
+        await #expect(throws: JobLogError.self) { try await lab.run() }
+        #expect(await lab.storage.resultCount == 0)
+    }
+
     @Test func anEndedCertificateMakesJobsWaitNotFail() async throws {
         let clock = ManualClock(at: Date(timeIntervalSince1970: 1_600_000_000))
         let young = try TestPKI(notBefore: Date(timeIntervalSince1970: 1_600_000_005), notAfter: Date(timeIntervalSince1970: 1_700_000_000))

@@ -72,23 +72,24 @@ public final class Pipeline: Sendable {
     ///
     /// - Throws: `JobLogError` that waiting does not mend. What was not committed then is received again by the next owner.
     public func run() async throws {
-        let outcome: Result<Void, any Error>
-        do {
-            try await withThrowingDiscardingTaskGroup { stages in
-                defer { stages.cancelAll() }
-                try await flow(beside: &stages)
-                for availability in [signers.values, authorities.values].joined() { await availability.close() }
+        let outcome: Result<Void, any Error> = await withDiscardingTaskGroup { stages in
+            let outcome: Result<Void, any Error>
+            do {
+                outcome = .success(try await flow(beside: &stages))
+            } catch {
+                outcome = .failure(error)
             }
-            outcome = .success(())
-        } catch {
-            outcome = .failure(error)
+            stages.cancelAll()
+            // Who waits for a token or an authority would wait for ever.
+            for availability in [signers.values, authorities.values].joined() { await availability.close() }
+            return outcome
         }
         await log.close()
         try outcome.get()
     }
 
     /// The way of a job, top to bottom.
-    private func flow(beside stages: inout ThrowingDiscardingTaskGroup<any Error>) async throws {
+    private func flow(beside stages: inout DiscardingTaskGroup) async throws {
         var state = FlowState(settings: settings, results: results, metrics: metrics, clock: clock)
         var drainingSince: Duration?
         while true {
