@@ -10,7 +10,8 @@ let package = Package(
         .executable(name: "tanba", targets: ["tanba"]),
         .executable(name: "tanba-worker", targets: ["tanba-worker"]),
         .executable(name: "tanba-auditor", targets: ["tanba-auditor"]),
-        // For Benchmarks/ and the fuzzers; no public API
+        // For Fuzz/ and Benchmarks/; no public API
+        .library(name: "TanbaFormats", targets: ["DER", "JSON", "CMS", "TimeStampProtocol", "CAdES", "SigningModel", "LibCrypto"]),
         .library(name: "TanbaInternals", targets: ["LibCrypto", "PKCS11", "DER", "JSON", "CMS", "TimeStampProtocol", "CAdES", "SignatureTemplate", "SigningModel", "SigningPipeline", "DocumentHashing", "TokenSigner", "EmbeddedJobLog", "OperatingSystem", "Log", "Metrics"]),
     ],
     traits: [.trait(name: "Failpoints", description: "Named points at which a test stops the process; never in a release")],
