@@ -24,7 +24,9 @@ public struct KnownAlgorithms: Sendable {
 
     /// By name (`sha256`) or dotted object identifier.
     public func digest(named name: String) -> DigestAlgorithm? {
-        digests.first { $0.name == name || $0.oid.dotted == name }
+        if let found = digests.first(where: { $0.name == name }) { return found }
+        guard let oid = ObjectIdentifier(dotted: name) else { return nil }
+        return digests.first { $0.oid == oid }
     }
 
     /// As a file names it; parameters must be absent or NULL.
