@@ -72,7 +72,7 @@ public struct CAdESViolation: Sendable, Hashable {
         case signingCertificateHashUnknown = "signing-certificate-hash-unknown"
         /// The hash of another certificate. (RFC 5035, 3)
         case signingCertificateDiffers = "signing-certificate-differs"
-        /// The issuer or serial number of another certificate. (RFC 5035, 5)
+        /// The issuer or serial number of another certificate. (RFC 5035, 4)
         case signingCertificateIssuerDiffers = "signing-certificate-issuer-differs"
 
         // Verification

@@ -1,7 +1,7 @@
 public import DER
 public import LibCrypto
 
-/// The issuer and number in an ESSCertID (RFC 5035, 5).
+/// The issuer and number in an ESSCertID (RFC 5035, 4).
 ///
 ///     IssuerSerial ::= SEQUENCE {
 ///         issuer        GeneralNames,
@@ -28,7 +28,7 @@ public struct IssuerSerial: Sendable, Hashable {
     }
 
     /// Whether this is the certificate's issuer and number. For a public-key certificate the issuer is its one directoryName
-    /// (RFC 5035, 5): `[4] EXPLICIT Name`.
+    /// (RFC 5035, 4): `[4] EXPLICIT Name`.
     public func names(_ certificate: Certificate) -> Bool {
         let directoryName = DERWriter.encode { $0.constructed(.context(4)) { $0.element(certificate.issuerDER) } }
         return issuer == [directoryName] && serialNumber == certificate.serialNumberDER
