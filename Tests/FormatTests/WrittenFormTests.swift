@@ -110,3 +110,17 @@ import Testing
         #expect(CAdESReaderTests.codes(signature.encoded) == [code].compactMap { $0 })
     }
 }
+
+/// policies of signing-certificate-v2 (RFC 5035, 3) mean nothing here, but are DER.
+@Suite struct SigningCertificatePolicyTests {
+    @Test(arguments: [("3005 3003 0601 2A", nil), ("3006 3004 0602 2A80", .notDER), ("0500", .notDER)] as [(String, CAdESViolation.Code?)])
+    func policiesAreNotJudged(_ policies: String, _ code: CAdESViolation.Code?) throws {
+        var signature = BrokenSignature(CAdESReaderTests.good)
+        var element = DERNode(.null)
+        element.raw = bytes(policies)
+        signature[.signingCertificateV2].children.append(element)
+        signature.sortSignedAttributes()
+        try signature.sign(with: CAdESReaderTests.signer)
+        #expect(CAdESReaderTests.codes(signature.encoded) == [code].compactMap { $0 })
+    }
+}
