@@ -88,6 +88,14 @@ import YAML
         #expect(error.description.hasPrefix("tanba.yaml:\(error.mark.line):\(error.mark.column): "))
     }
 
+    @Test(arguments: [
+        ("a: b: c\n", 1, 5), ("a: 1\nb: \"\\q\"\n", 2, 5), ("a: @x\n", 1, 4), ("worker:\n  id: w1\n state: x\n", 3, 2),
+        ("a: [1, 2\nb: 3\n", 3, 1),
+    ])
+    func thePlaceOfAnErrorCountsFromOne(text: String, line: Int, column: Int) throws {
+        #expect(try failure(text).mark == YAMLMark(line: line, column: column))
+    }
+
     @Test func depthIsBounded() throws {
         let error = try failure(String(repeating: "[", count: 60) + String(repeating: "]", count: 60))
         #expect(error.reason.contains("nested"))

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -63,7 +64,7 @@ int clinux_sync_file_system(int descriptor) { return syncfs(descriptor) == 0 ? 0
 
 int clinux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : -errno; }
 
-static volatile sig_atomic_t signal_descriptor = -1;
+static _Atomic int signal_descriptor = -1;  // lock-free, so a handler may read it
 
 static void tell_descriptor(int signal) {
     int saved = errno;

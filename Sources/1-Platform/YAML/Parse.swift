@@ -36,7 +36,7 @@ private final class Events {
         self.file = file
         text = .allocate(byteCount: bytes.count + 1, alignment: 1)
         text.copyBytes(from: bytes)
-        text[bytes.count] = UInt8(ascii: "\n")  // so that there is a text, whatever was given
+        text[bytes.count] = UInt8(ascii: "\n")  // the text where none was given
         var messages = fy_diag_cfg()
         fy_diag_cfg_default(&messages)
         var configuration = fy_parse_cfg()
@@ -47,7 +47,7 @@ private final class Events {
         guard let parser = fy_parser_create(&configuration) else { preconditionFailure("fy_parser_create: out of memory") }
         self.diagnostics = diagnostics
         self.parser = parser
-        let result = fy_parser_set_string(parser, text.baseAddress?.assumingMemoryBound(to: CChar.self), text.count)
+        let result = fy_parser_set_string(parser, text.baseAddress?.assumingMemoryBound(to: CChar.self), max(1, bytes.count))
         precondition(result == 0, "fy_parser_set_string failed")
     }
 
@@ -179,7 +179,8 @@ private final class Events {
         guard let first = fy_diag_errors_iterate(diagnostics, &position) else {
             return error(YAMLMark(line: 1, column: 1), "the text cannot be read", "Check its indentation and quotation marks.")
         }
-        let mark = YAMLMark(line: max(0, Int(first.pointee.line)) + 1, column: max(0, Int(first.pointee.column)) + 1)
+        // Unlike the events' marks these count from 1.
+        let mark = YAMLMark(line: max(1, Int(first.pointee.line)), column: max(1, Int(first.pointee.column)))
         let reason = first.pointee.msg.map { String(cString: $0) } ?? "the text cannot be read"
         return error(mark, reason, "Check the indentation, quotation marks and brackets here and in the line above.")
     }
