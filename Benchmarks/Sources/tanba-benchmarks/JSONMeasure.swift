@@ -1,8 +1,9 @@
 import CMS
 import Foundation
+import SignatureTemplate
 import SigningModel
 
-/// A job parsed and its result written, 2 KB of it the signature; beside Foundation's coders on the same fields.
+/// A job parsed and its result written, with a P-256 signature in it; beside Foundation's coders on the same fields.
 func measureJSON(_ measure: String, _ effort: Effort, _ scene: Scene) async throws -> Outcome {
     let count = effort.documents(4000)
     let job = Job(
@@ -11,7 +12,10 @@ func measureJSON(_ measure: String, _ effort: Effort, _ scene: Scene) async thro
         digest: DocumentDigest(algorithm: .sha256, value: (0..<32).map { UInt8($0 &* 7 &+ 3) }), profile: "p256-b",
         expires: Date(timeIntervalSince1970: 1_900_000_000), attributes: Array(#"{"department":"sales","registry":"7731"}"#.utf8))
     let value = job.encoded()
-    let signature = (0..<1536).map { UInt8(truncatingIfNeeded: $0 &* 131) }
+    let template = try SignatureTemplate(
+        certificate: scene.certificate("p256"), chain: [scene.certificate("ca")], signatureAlgorithm: Key.p256.algorithm)
+    let signature = template.assemble(
+        documentDigest: job.digest.value, signingTime: Date(), signature: [UInt8](repeating: 0x55, count: 71))
     let signer = SignerSummary(
         subject: "CN=Signer p256,O=Tanba benchmarks,C=KZ", serial: "1f2e3d4c5b6a79880123456789abcdef01234567", iin: nil, bin: nil,
         certificateSHA256: (0..<32).map { UInt8($0) })
