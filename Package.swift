@@ -78,7 +78,7 @@ let package = Package(
         .tests("KafkaTests", uses: "CRdKafka", "Kafka", "KafkaJobLog", "KafkaResultStream", "SigningTestKit", "SigningPipeline", "SigningModel", "Auditor", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("SigningPipelineTests", uses: "SigningPipeline", "SigningTestKit", "SigningModel", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("JobLogContractTests", uses: "CMS", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "EmbeddedResultStream", "KafkaResultStream", "Kafka", "SigningTestKit", "SigningModel", "Auditor", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
-        .tests("AuditorTests", uses: "Auditor", "EmbeddedResultStream", "SigningTestKit", "SigningPipeline", "SigningModel", "CertificateTrust", "CAdES", "CMS", "TimeStampProtocol", "DER", "SQLite", "LibCrypto", "OperatingSystem", "Log"),
+        .tests("AuditorTests", uses: "Metrics", "Auditor", "EmbeddedResultStream", "SigningTestKit", "SigningPipeline", "SigningModel", "CertificateTrust", "CAdES", "CMS", "TimeStampProtocol", "DER", "SQLite", "LibCrypto", "OperatingSystem", "Log"),
         .tests("ConfigurationTests", uses: "Configuration", "DocumentHashing", "SigningModel", "CMS", "LibCrypto", "OperatingSystem"),
         .tests("ProgramTests", uses: "Failpoints", "OperatingSystem"),
         .tests("TidyTests"),

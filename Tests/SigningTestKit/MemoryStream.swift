@@ -1,6 +1,6 @@
 public import FoundationEssentials
 public import SigningModel
-import SigningPipeline
+public import SigningPipeline
 
 /// What a broker would hold of one stream: jobs, committed results, positions. Survives the logs that are attached to it.
 ///
@@ -40,6 +40,11 @@ public actor MemoryStream {
         let home = key.map { Int(Partition.holding(key: $0, among: partitionCount).rawValue) }
         let place = partition ?? home ?? 0
         jobs[place].append(StoredJob(key: key, value: value, time: time, isMisplaced: home != nil && home != place))
+    }
+
+    /// The records of a partition as they stand: of jobs, and of results in the order of their publication.
+    public func records(of partition: Int) -> (jobs: [(key: [UInt8]?, value: [UInt8]?, time: Date)], results: [FinishedResult]) {
+        (jobs[partition].map { ($0.key, $0.value, $0.time) }, committed[partition])
     }
 
     /// All committed results of a partition, read back.
