@@ -1,8 +1,8 @@
 import Failpoints
 import Kafka
-public import OperatingSystem
 public import Log
 public import Metrics
+public import OperatingSystem
 import SigningModel
 public import SigningPipeline
 

@@ -96,7 +96,8 @@ struct ClientSettings {
 
     func reader(isolation: String) -> [String: String] {
         complete(
-            ["queued.max.messages.kbytes": "2048"],
+            // A fetch that waits for records at the end of a partition holds up the next partition.
+            ["queued.max.messages.kbytes": "2048", "fetch.wait.max.ms": "10"],
             fixed: ["isolation.level": isolation, "enable.partition.eof": "true", "auto.offset.reset": "error"])
     }
 

@@ -52,7 +52,8 @@ struct KnownJobs {
     private mutating func insert(_ entry: Entry) {
         if count == ring.count { grow() }
         let place = (head + count) % ring.count
-        ring[place] = Slot(id: entry.fingerprint.id, content: entry.fingerprint.content, offset: UInt32(truncatingIfNeeded: entry.offset.rawValue))
+        ring[place] = Slot(
+            id: entry.fingerprint.id, content: entry.fingerprint.content, offset: UInt32(truncatingIfNeeded: entry.offset.rawValue))
         count += 1
         enter(place)
     }

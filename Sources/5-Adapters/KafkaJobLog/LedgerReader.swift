@@ -90,8 +90,7 @@ final class LedgerReader {
 
     /// Calls the body with each visible record of a partition before an offset, until it returns false.
     private func forEachRecord(at position: KafkaPosition, before end: Int64, _ body: (KafkaRecord) -> Bool) throws(KafkaError) {
-        try committed.start(at: position)
-        defer { try? committed.stop(position) }
+        try committed.start(at: [position])
         while true {
             switch committed.poll(for: timeout) {
             case .record(let record):

@@ -21,7 +21,10 @@ extension KafkaJobLog {
         for (partition, state) in owned.sorted(by: { $0.key < $1.key }) {
             report.info(
                 "partition-taken", "",
-                [("partition", .init(partition.rawValue)), ("position", .init(state.next.rawValue)), ("known_jobs", .init(state.known.count))])
+                [
+                    ("partition", .init(partition.rawValue)), ("position", .init(state.next.rawValue)),
+                    ("known_jobs", .init(state.known.count)),
+                ])
         }
     }
 
@@ -60,7 +63,8 @@ extension KafkaJobLog {
             try session.consumer.committed(partitions.map { topics.jobs($0) }, within: settings.patience)
         }
         Failpoint.kafkaAfterCommitted.pass()
-        return Dictionary(uniqueKeysWithValues: positions.filter { $0.offset.rawValue >= 0 }.map { (Partition($0.partition), Offset($0.offset)) })
+        return Dictionary(
+            uniqueKeysWithValues: positions.filter { $0.offset.rawValue >= 0 }.map { (Partition($0.partition), Offset($0.offset)) })
     }
 
     private func restore(_ wanted: [Partition], _ session: TransactSession) throws(JobLogError) -> [Partition: OwnedPartition] {
@@ -99,7 +103,10 @@ extension KafkaJobLog {
                 // No transaction is under way: the offset was set by hand, or the ledger's records are deleted.
                 report.warning(
                     "ledger-behind", "the group stands further on than \(topics.ledger): jobs in between are not known",
-                    [("partition", .init(partition.rawValue)), ("committed", .init(committed.rawValue)), ("ledger", .init(ledger.last?.rawValue ?? -1))])
+                    [
+                        ("partition", .init(partition.rawValue)), ("committed", .init(committed.rawValue)),
+                        ("ledger", .init(ledger.last?.rawValue ?? -1)),
+                    ])
                 return ledger
             }
             guard ContinuousClock.now < end else {
@@ -133,7 +140,8 @@ extension KafkaJobLog {
         guard position <= Offset(jobs.high) else {
             throw JobLogError(
                 .misconfigured,
-                reason: "\(topics.jobs):\(partition) ends at \(jobs.high), but the jobs before \(position) have their results: it lost records or was made anew",
+                reason:
+                    "\(topics.jobs):\(partition) ends at \(jobs.high), but the jobs before \(position) have their results: it lost records or was made anew",
                 remedy: "use a new stream; or delete the group \(topics.group), \(topics.results) and \(topics.ledger) as well")
         }
         return position
@@ -142,7 +150,8 @@ extension KafkaJobLog {
     private func unknownPosition(_ partition: Partition) -> JobLogError {
         JobLogError(
             .misconfigured,
-            reason: "\(topics.results):\(partition) has results, but neither the group \(topics.group) nor \(topics.ledger) says up to which job",
+            reason:
+                "\(topics.results):\(partition) has results, but neither the group \(topics.group) nor \(topics.ledger) says up to which job",
             remedy: "find its first job without a result (tanba-auditor audit), stop the stream's workers and set the group there: "
                 + "kafka-consumer-groups.sh --bootstrap-server \(settings.bootstrap) --group \(topics.group) "
                 + "--topic \(topics.jobs):\(partition) --reset-offsets --to-offset JOB --execute")

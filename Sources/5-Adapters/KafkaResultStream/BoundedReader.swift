@@ -22,11 +22,7 @@ final class BoundedReader {
         guard from < end, limit > 0 else { return [] }
         let position = KafkaPosition(topic, KafkaPartition(partition.rawValue), KafkaOffset(from.rawValue))
         if current?.partition != partition || current?.next != from {
-            try client.attempt("read \(position)", reader) { () throws(KafkaError) in
-                if let current { try reader.stop(KafkaPosition(topic, KafkaPartition(current.partition.rawValue))) }
-                current = nil
-                try reader.start(at: position)
-            }
+            try client.attempt("read \(position)", reader) { () throws(KafkaError) in try reader.start(at: [position]) }
         }
         current = nil  // set again when the stretch is read: an error in the middle leaves no known place
         var records: [StreamRecord] = []

@@ -5,11 +5,12 @@ public enum ClientProperties {
     /// - Parameter file: what to call the text in errors, which quote no value: some are passwords.
     public static func parse(_ text: String, file: String) throws(KafkaStreamError) -> [String: String] {
         var properties: [String: String] = [:]
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let line = trimmed(line)
             guard !line.isEmpty, line.first != "#" else { continue }
             guard let equals = line.firstIndex(of: "="), equals > line.startIndex else {
-                throw KafkaStreamError(reason: "\(file):\(index + 1): no NAME=VALUE", remedy: "write one property a line, as kcat -F reads them")
+                throw KafkaStreamError(
+                    reason: "\(file):\(index + 1): no NAME=VALUE", remedy: "write one property a line, as kcat -F reads them")
             }
             let name = String(trimmed(line[..<equals]))
             guard properties.updateValue(String(trimmed(line[line.index(after: equals)...])), forKey: name) == nil else {

@@ -38,7 +38,7 @@ public actor ResultFollower: LaneActor {
     ///
     /// - Throws: `KafkaStreamError` for what somebody must mend. Brokers that go away later are waited for: nothing comes meanwhile.
     public func next(limit: Int, wait: Duration) throws(KafkaStreamError) -> Catch {
-        if reader == nil { reader = try begin() }
+        if reader == nil { (reader, unfinished) = try client.readerOfAllResults() }
         let reader = reader!
         let end = ContinuousClock.now + wait
         var results: [FollowedResult] = []
@@ -62,11 +62,5 @@ public actor ResultFollower: LaneActor {
             }
         }
         return Catch(results: results, isAtEnd: unfinished.isEmpty)
-    }
-
-    private func begin() throws(KafkaStreamError) -> Reader {
-        let reader = try client.reader()
-        unfinished = try client.begin(reader)
-        return reader
     }
 }

@@ -1,5 +1,5 @@
-import FoundationEssentials
 import Auditor
+import FoundationEssentials
 import Kafka
 import Log
 import SigningModel
@@ -16,8 +16,11 @@ struct StreamClient: Sendable {
     var results: String { stream + ".results" }
 
     /// A reader of what is committed, or only of where topics end otherwise.
-    func reader(isolation: String = "read_committed") throws(KafkaStreamError) -> Reader {
-        var all = ["client.id": "tanba-reader", "queued.max.messages.kbytes": "4096"].merging(properties) { _, users in users }
+    /// - Parameter fetchWait: how long a fetch may wait for records at the end of a partition, and so hold up a start elsewhere.
+    func reader(isolation: String = "read_committed", fetchWait: Duration = .milliseconds(10)) throws(KafkaStreamError) -> Reader {
+        let milliseconds = fetchWait.components.attoseconds / 1_000_000_000_000_000
+        var all = ["client.id": "tanba-reader", "queued.max.messages.kbytes": "4096", "fetch.wait.max.ms": String(milliseconds)]
+        all.merge(properties) { _, users in users }
         all.merge(
             [
                 "bootstrap.servers": bootstrap, "isolation.level": isolation, "enable.partition.eof": "true",
@@ -38,13 +41,15 @@ struct StreamClient: Sendable {
         }
     }
 
-    /// Starts reading all results from their beginning; the partitions there are.
-    func begin(_ reader: Reader) throws(KafkaStreamError) -> Set<KafkaPartition> {
-        try attempt("read \(results)", reader) { () throws(KafkaError) in
+    /// A reader that has begun at the first result of each of these partitions.
+    func readerOfAllResults() throws(KafkaStreamError) -> (Reader, Set<KafkaPartition>) {
+        let reader = try reader(fetchWait: .milliseconds(250))
+        let partitions = try attempt("read \(results)", reader) { () throws(KafkaError) in
             let partitions = (0..<Int32(try reader.partitionCount(of: results, within: patience))).map { KafkaPartition($0) }
-            for partition in partitions { try reader.start(at: KafkaPosition(results, partition, .beginning)) }
+            try reader.start(at: partitions.map { KafkaPosition(results, $0, .beginning) })
             return Set(partitions)
         }
+        return (reader, partitions)
     }
 
     func attempt<R>(_ what: String, _ reader: Reader, _ call: () throws(KafkaError) -> R) throws(KafkaStreamError) -> R {
