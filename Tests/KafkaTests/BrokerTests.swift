@@ -225,28 +225,46 @@ import Testing
         try consumer.close()
     }
 
+    /// Whatever was read before, and whether or not it was fetched to its end.
     @Test func aReaderStartsWhereItIsTold() throws {
         let topic = freshName("reader")
-        try broker.createTopics(topic, partitions: 1)
+        try broker.createTopics(topic, partitions: 2)
         let producer = try producer()
-        for value in 0..<5 as Range<UInt8> { try producer.produce(to: topic, KafkaPartition(0), key: nil, value: [value]) }
+        for value in 0..<10 as Range<UInt8> {
+            try producer.produce(to: topic, KafkaPartition(Int32(value) % 2), key: nil, value: [value])
+        }
         try producer.flush(within: .seconds(20))
         let reader = try Reader(
-            properties: ["bootstrap.servers": broker.bootstrap, "enable.partition.eof": "true"], log: KafkaClient.silent)
-        for start in [3, 1] as [Int64] {
-            try reader.start(at: KafkaPosition(topic, KafkaPartition(0), KafkaOffset(start)))
+            properties: ["bootstrap.servers": broker.bootstrap, "enable.partition.eof": "true", "fetch.wait.max.ms": "10"],
+            log: KafkaClient.silent)
+        func position(_ partition: Int32, _ offset: Int64) -> KafkaPosition {
+            KafkaPosition(topic, KafkaPartition(partition), KafkaOffset(offset))
+        }
+        func read(_ count: Int) throws -> [UInt8] {
             var values: [UInt8] = []
-            reading: while true {
+            while values.count < count {
                 switch reader.poll(for: .seconds(20)) {
                 case .record(let record): values += record.value ?? []
                 case .endOfPartition(let position):
                     #expect(position.offset == KafkaOffset(5))
-                    break reading
+                    return values
                 default: throw NotYet()
                 }
             }
-            #expect(values == Array(UInt8(start)..<5))
+            return values
         }
+        #expect(reader.poll(for: .zero) == nil)
+        try reader.start(at: [position(0, 3)])
+        #expect(try read(.max) == [6, 8])
+        for round in 0..<10 as Range<Int64> {
+            // all records are taken, the news of the end is left behind
+            try reader.start(at: [position(1, round % 5)])
+            #expect(try read(5 - Int(round % 5)).count == 5 - Int(round % 5))
+            try reader.start(at: [position(0, 1)])
+            #expect(try read(.max) == [2, 4, 6, 8])
+        }
+        try reader.start(at: [position(0, 0), position(1, 0)])
+        #expect(Set(try read(10)) == Set(0..<10))
     }
 
     /// A broker without TLS, spoken to with TLS: only the error callback says what is wrong.

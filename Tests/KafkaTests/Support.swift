@@ -22,9 +22,11 @@ extension TestBroker {
     /// Everything a reader with this isolation finds in a partition now.
     func contents(_ topic: String, _ partition: Int32 = 0, isolation: String = "read_committed") throws -> [KafkaRecord] {
         let reader = try Reader(
-            properties: ["bootstrap.servers": bootstrap, "isolation.level": isolation, "enable.partition.eof": "true"],
+            properties: [
+                "bootstrap.servers": bootstrap, "isolation.level": isolation, "enable.partition.eof": "true", "fetch.wait.max.ms": "10",
+            ],
             log: KafkaClient.silent)
-        try reader.start(at: KafkaPosition(topic, KafkaPartition(partition), .beginning))
+        try reader.start(at: [KafkaPosition(topic, KafkaPartition(partition), .beginning)])
         var records: [KafkaRecord] = []
         while true {
             switch reader.poll(for: .seconds(20)) {

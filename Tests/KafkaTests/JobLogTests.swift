@@ -1,0 +1,151 @@
+import FoundationEssentials
+import Kafka
+import KafkaJobLog
+import Metrics
+import SigningModel
+import SigningPipeline
+import SigningTestKit
+import Testing
+
+/// Goal: the log keeps its contract at a real broker. Method: fresh streams, workers that are driven step by step.
+@Suite(.enabled(if: TestBroker.isAvailable)) struct JobLogTests {
+    @Test func resultsStandBesideTheirJobsAndTheLedgerTellsSo() async throws {
+        let lab = try StreamLab(partitions: 2)
+        let ids = (0..<20).map { "job \($0)" }
+        try await lab.enqueue(ids)
+        let log = try lab.log()
+        let records = try await log.receive(count: 20)
+        #expect(Set(records.map { String(decoding: $0.value ?? [], as: UTF8.self) }) == Set(ids))
+        #expect(records.allSatisfy { !$0.isMisplaced && $0.precedent == nil && $0.key == $0.value })
+        #expect(records.allSatisfy { $0.position.topic == lab.jobs && abs($0.enqueued.timeIntervalSinceNow) < 600 })
+        let byPartition = Dictionary(grouping: records, by: \.position.partition)
+        for records in byPartition.values {
+            #expect(records.map(\.position.offset.rawValue) == Array(0..<Int64(records.count)))
+        }
+
+        #expect(
+            try await log.publish(StreamLab.batch(records) { StreamLab.result($0, isSigned: $0.position.offset.rawValue != 1) })
+                == .committed)
+        let visible = try lab.visibleResults(count: 20)
+        for (partition, records) in byPartition {
+            #expect(visible[Int(partition.rawValue)] == records.map { "result of " + String(decoding: $0.value ?? [], as: UTF8.self) })
+            let published = try lab.broker.contents(lab.results, partition.rawValue)
+            #expect(published.map(\.key) == records.map(\.key))
+            #expect(published.allSatisfy { $0.headers == [KafkaHeader("schema", Array("tanba-result-v1".utf8))] })
+            let ledger = try lab.broker.contents(lab.ledger, partition.rawValue)
+            #expect(ledger.count == 1)
+            #expect(ledger[0].value?.count == 16 + 32 * (records.count - 1))
+        }
+        #expect(lab.metrics.counter("tanba_kafka_commits_total", help: "Transactions committed.", labels: ["stream"]).value(lab.name) == 1)
+
+        let nothing = try await log.receive(Demand(limit: 10, wait: .milliseconds(500)))
+        #expect(nothing.records.isEmpty && nothing.isAtEnd)
+        await log.close()
+    }
+
+    @Test func headersAndBadPlacesAreSeen() async throws {
+        let lab = try StreamLab(partitions: 3)
+        let producer = try Producer(properties: ["bootstrap.servers": lab.broker.bootstrap], log: KafkaClient.silent)
+        let key = Array("some job".utf8)
+        let right = Partition.holding(key: key, among: 3)
+        let trace = KafkaHeader("traceparent", Array("00-1-2-01".utf8))
+        for partition in 0..<3 as Range<Int32> {
+            try producer.produce(
+                to: lab.jobs, KafkaPartition(partition), key: key, value: nil, headers: [KafkaHeader("other", [1]), trace])
+        }
+        try producer.produce(to: lab.jobs, KafkaPartition(0), key: nil, value: [1])
+        try producer.flush(within: .seconds(20))
+        let log = try lab.log()
+        let records = try await log.receive(count: 4)
+        for record in records where record.key != nil {
+            #expect(record.isMisplaced == (record.position.partition != right))
+            #expect(record.traceparent == trace.value)
+            #expect(record.value == nil)
+        }
+        #expect(records.contains { $0.key == nil && $0.isMisplaced && $0.traceparent == nil })
+        #expect(try await log.publish(StreamLab.batch(records)) == .committed)
+        let results = try (0..<3).flatMap { try lab.broker.contents(lab.results, $0) }
+        #expect(results.count { $0.headers.contains(trace) } == 3)
+        await log.close()
+    }
+
+    /// A successor goes on where the group stands, and knows what was signed; also when the group's offsets are long forgotten.
+    @Test func aSuccessorGoesOnAndKnowsTheJobs() async throws {
+        let lab = try StreamLab(partitions: 1)
+        try await lab.enqueue(["a", "b", "c"])
+        let first = try lab.log()
+        let records = try await first.receive(count: 3)
+        #expect(
+            try await first.publish(StreamLab.batch(records) { StreamLab.result($0, isSigned: $0.value != [UInt8(ascii: "b")]) })
+                == .committed)
+        // the same worker knows them, too
+        try await lab.enqueue(["a"])
+        let again = try await first.receive(count: 1)
+        #expect(again.first?.precedent?.offset == Offset(0))
+        await first.close()
+
+        for deletesGroup in [false, true] {
+            if deletesGroup { try RawAdmin.deleteGroup(lab.group, at: lab.broker.bootstrap) }
+            try await lab.enqueue(["b", "c"])
+            let successor = try lab.log("w2")
+            let count = deletesGroup ? 5 : 3
+            let records = try await successor.receive(count: count)
+            #expect(records.map(\.position.offset.rawValue) == Array(3..<Int64(3 + count)))
+            let expected: [Int64?] = [0, nil, 2, nil, 2]
+            #expect(records.map { $0.precedent?.offset.rawValue } == Array(expected.prefix(count)))
+            let content = records[0].precedent?.content
+            #expect(content == StreamLab.fingerprint(Array("a".utf8)).content)
+            await successor.close()
+        }
+    }
+
+    /// Many transactions, so that the ledger is read back in several stretches, and only as far as the window.
+    @Test func theWindowIsReadBackInStretches() async throws {
+        let lab = try StreamLab(partitions: 1)
+        let count = 300
+        try await lab.enqueue((0..<count).map { "job \($0)" })
+        let first = try lab.log()
+        var records = try await first.receive(count: count)
+        while !records.isEmpty {
+            #expect(try await first.publish(StreamLab.batch([records.removeFirst()])) == .committed)
+        }
+        await first.close()
+        try await lab.enqueue((0..<count).map { "job \($0)" })
+        let whole = try lab.log()
+        #expect(try await whole.receive(count: count).map { $0.precedent?.offset.rawValue } == Array(0..<Int64(count)))
+        await whole.close()
+        let part = try lab.log(window: 200)
+        #expect(
+            try await part.receive(count: count).map { $0.precedent?.offset.rawValue } == (0..<Int64(count)).map { $0 < 100 ? nil : $0 })
+        await part.close()
+    }
+
+    @Test func whatIsFullWaitsAndNothingIsLost() async throws {
+        let lab = try StreamLab(partitions: 2)
+        let ids = (0..<3000).map { "job \($0)" }
+        try await lab.enqueue(ids)
+        let log = try lab.log()
+        var records = try await log.receive(count: 10)
+        // nothing is taken, and the consumer goes on being served
+        for _ in 0..<20 {
+            let intake = try await log.receive(Demand(limit: 0, wait: .milliseconds(50)))
+            #expect(intake.records.isEmpty && intake.dropped.isEmpty && !intake.isAtEnd)
+        }
+        let full = Partition(0)
+        var seen = 0
+        for _ in 0..<50 {
+            let intake = try await log.receive(Demand(limit: 100, full: [full], wait: .milliseconds(50)))
+            #expect(intake.records.allSatisfy { $0.position.partition != full })
+            #expect(intake.records.count <= 100)
+            records += intake.records
+            seen += intake.records.count
+        }
+        #expect(seen > 1000)
+        records += try await log.receive(count: ids.count - records.count)
+        #expect(records.count == ids.count)
+        for (_, records) in Dictionary(grouping: records, by: \.position.partition) {
+            #expect(records.map(\.position.offset.rawValue) == Array(0..<Int64(records.count)))
+        }
+        await log.close()
+    }
+}

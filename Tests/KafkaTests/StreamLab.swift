@@ -1,0 +1,114 @@
+import Kafka
+import KafkaJobLog
+import Log
+import Metrics
+import SigningModel
+import SigningPipeline
+import SigningTestKit
+import Testing
+
+/// A fresh stream at a broker, with workers that do as little as a pipeline may: every job gets a result that names it.
+struct StreamLab {
+    let broker: TestBroker
+    let name = freshName("stream")
+    let partitions: Int
+    let metrics = Metrics()
+
+    var jobs: String { name + ".jobs" }
+    var results: String { name + ".results" }
+    var ledger: String { name + ".ledger" }
+    var group: String { "tanba-" + name }
+
+    init(_ broker: TestBroker? = nil, partitions: Int, resultBytesMax: Int? = nil) throws {
+        self.broker = try broker ?? TestBroker.shared.get()
+        self.partitions = partitions
+        try self.broker.createTopics(jobs, ledger, partitions: partitions)
+        try self.broker.createTopics(
+            results, partitions: partitions, settings: resultBytesMax.map { ["max.message.bytes": String($0)] } ?? [:])
+    }
+
+    func log(_ worker: String = "w1", _ properties: [String: String] = [:], window: Int = 50_000) throws -> KafkaJobLog {
+        var settings = KafkaJobLog.Settings(
+            bootstrap: broker.bootstrap, stream: name, worker: worker,
+            properties: ["session.timeout.ms": "6000", "heartbeat.interval.ms": "500"].merging(properties) { $1 })
+        settings.windowJobs = window
+        return try KafkaJobLog(settings, report: .silent, metrics: metrics)
+    }
+
+    /// Writes jobs with these ids, each with its id as value.
+    func enqueue(_ ids: some Sequence<String>) async throws {
+        let writer = try KafkaJobWriter(bootstrap: broker.bootstrap, stream: name, report: .silent)
+        try await writer.connect()
+        let jobs = ids.enumerated().map { KafkaJobWriter.EnqueuedJob(key: Array($1.utf8), value: Array($1.utf8), tag: $0) }
+        let early = try await writer.write(jobs)
+        let late = try await writer.flush()
+        #expect(early + late == [])
+    }
+
+    /// The values of all results that a reader may see, in order, per partition.
+    func visibleResults() throws -> [[String]] {
+        try (0..<partitions).map { partition in
+            try broker.contents(results, Int32(partition)).map { String(decoding: $0.value ?? [], as: UTF8.self) }
+        }
+    }
+
+    /// Waits until as many results are visible: markers reach the partitions a moment after the commit.
+    func visibleResults(count: Int) throws -> [[String]] {
+        try retrying {
+            let results = try visibleResults()
+            guard results.reduce(0, { $0 + $1.count }) >= count else { throw NotYet() }
+            return results
+        }
+    }
+
+    static func result(_ record: JobRecord, isSigned: Bool = true, value: [UInt8]? = nil) -> FinishedResult {
+        FinishedResult(
+            offset: record.position.offset, key: record.key, value: value ?? Array("result of ".utf8) + (record.value ?? []),
+            fingerprint: isSigned ? fingerprint(record.key ?? []) : nil, traceparent: record.traceparent)
+    }
+
+    static func fingerprint(_ key: [UInt8]) -> JobFingerprint {
+        JobFingerprint(
+            id: JobIDDigest(ofKey: key),
+            content: ContentDigest(bytes: Array(key.prefix(12)) + Array(repeating: 0, count: max(0, 12 - key.count)))!)
+    }
+
+    /// One prefix a partition, of records that follow each other without a gap.
+    static func batch(_ records: [JobRecord], result: (JobRecord) -> FinishedResult = { StreamLab.result($0) }) -> PublishedBatch {
+        let prefixes = Dictionary(grouping: records, by: \.position.partition).sorted { $0.key < $1.key }.map { partition, records in
+            FinishedPrefix(
+                partition: partition, from: records.first!.position.offset, to: records.last!.position.offset, results: records.map(result))
+        }
+        return PublishedBatch(uncheckedPrefixes: prefixes)
+    }
+}
+
+extension KafkaJobLog {
+    /// Receives until there are this many records, trying again while the log is away. Partitions dropped meanwhile take theirs along.
+    func receive(count: Int, within time: Duration = .seconds(60)) async throws -> [JobRecord] {
+        var records: [JobRecord] = []
+        let end = ContinuousClock.now + time
+        while records.count < count, ContinuousClock.now < end {
+            let intake = try await receivePatiently(Demand(limit: count - records.count, wait: .milliseconds(100)))
+            records.removeAll { intake.dropped.contains($0.position.partition) }
+            records += intake.records
+        }
+        return records
+    }
+
+    func receivePatiently(_ demand: Demand) async throws -> Intake {
+        while true {
+            do throws(JobLogError) { return try receive(demand) } catch {
+                guard error.kind == .unavailable else { throw error }
+            }
+        }
+    }
+
+    func publishPatiently(_ batch: PublishedBatch) async throws -> Publication {
+        while true {
+            do throws(JobLogError) { return try publish(batch) } catch {
+                guard error.kind == .unavailable else { throw error }
+            }
+        }
+    }
+}
