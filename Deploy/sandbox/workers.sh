@@ -39,12 +39,15 @@ YAML
 }
 
 # Where the jobs come from. A member that was killed is replaced after the session timeout: 6 s here, 45 s by default.
-stream_configuration() {
+stream_configuration() { # further lines of kafka.properties...
     cat <<YAML
 kafka:
   bootstrap: $(quoted "$(bootstrap)")
   properties:
     session.timeout.ms: 6000
+YAML
+    if [ $# != 0 ]; then printf '    %s\n' "$@"; fi
+    cat <<YAML
 streams:
   - name: $(stream)
     profiles: [$(IFS=,; echo "${profiles[*]}" | sed 's/,/, /g')]
@@ -72,7 +75,8 @@ operations:
   port: $(port_of "$1" || echo 0)
   port-file: $(quoted "$sandbox/run/$1.listening")
 YAML
-        stream_configuration
+        # noida-db never evicts a dead member: the worker that comes again has to be the same member
+        if [ "$(broker_kind)" = noida ]; then stream_configuration "group.instance.id: $1"; else stream_configuration; fi
         signing_configuration
     } | write_file "$sandbox/configuration/$1.yaml"
 }
