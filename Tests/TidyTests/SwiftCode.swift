@@ -46,6 +46,12 @@ struct SwiftCode {
         }
 
         while at < bytes.count {
+            // most bytes are none of these
+            guard bytes[at] == UInt8(ascii: "/") || bytes[at] == UInt8(ascii: "\"") || bytes[at] == UInt8(ascii: "#") else {
+                kept.append(bytes[at])
+                at += 1
+                continue
+            }
             if starts(with: "//") {
                 while at < bytes.count, bytes[at] != UInt8(ascii: "\n") { at += 1 }
             } else if starts(with: "/*") {
