@@ -27,7 +27,7 @@ public struct DocumentSet: Sendable {
 
     public private(set) var documents: [Document] = []
     public private(set) var problems: [Problem] = []
-    /// Files left out because they are signatures or state under `output`.
+    /// Files left out because they are signatures under `output`, or the state of any run, which is in folders called `.tanba`.
     public private(set) var skippedOutputs = 0
 
     /// Lists the files; reads none.
@@ -40,7 +40,7 @@ public struct DocumentSet: Sendable {
         var places: [String: [Document]] = [:]
         for path in paths {
             for found in found(at: path) {
-                if let output, Self.isOutput(Files.canonical(found.path), of: output) {
+                if Self.isState(found.relativePath) || output.map({ Self.isOutput(Files.canonical(found.path), of: $0) }) ?? false {
                     skippedOutputs += 1
                     continue
                 }
@@ -85,6 +85,12 @@ public struct DocumentSet: Sendable {
 
     private static func isOutput(_ path: String, of output: String) -> Bool {
         guard path.hasPrefix(output + "/") else { return false }
-        return path.hasPrefix(output + "/.tanba/") || path.hasSuffix(".p7s")
+        // The last: what a run that was killed left of a signature that it was writing
+        return path.hasPrefix(output + "/.tanba/") || path.hasSuffix(".p7s") || path.contains("/.tanba-") && path.hasSuffix(".tmp")
+    }
+
+    /// The state of a run is no document, whichever run it was.
+    private static func isState(_ relativePath: String) -> Bool {
+        relativePath.hasPrefix(".tanba/") || relativePath.contains("/.tanba/")
     }
 }
