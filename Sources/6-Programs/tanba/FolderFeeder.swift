@@ -31,10 +31,12 @@ struct FolderFeeder: Sendable {
                 case .failure(let problem): tally.note(problem)
                 case .success(let hashed):
                     guard let job = job(for: hashed, digest) else { continue }
-                    if pending.contains(job.id) { continue }
+                    let (path, isPending) = (hashed.document.relativePath, pending.contains(job.id))
+                    // Before the log is asked: what it has not signed then is written after this.
+                    if !pending.isEmpty { outputs.claim(path, for: job.id) }
                     if let signed = try await log.signedResult(ofJob: job.id) {
-                        try outputs.ensure(signed, for: hashed.document.relativePath)
-                    } else {
+                        try outputs.ensure(signed, for: path, isCounted: !isPending)
+                    } else if !isPending {
                         jobs.append(job)
                     }
                 }

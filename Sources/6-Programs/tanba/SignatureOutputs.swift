@@ -12,6 +12,8 @@ struct SignatureOutputs: Sendable {
     let folder: SignatureFolder
     let tally: Tally
     private let hasEnded = Locked(false)
+    /// The job whose signature the file of a document must have, where another may come of it. Held while a file is written.
+    private let claims = Locked<[String: String]>([:])
 
     init(log: EmbeddedJobLog, folder: SignatureFolder, tally: Tally) {
         self.log = log
@@ -32,7 +34,10 @@ struct SignatureOutputs: Sendable {
                 let result = try JobResult.read(value)
                 switch result.outcome {
                 case .signed(let signature, _, _):
-                    try write(signature.value, for: result.documentID ?? "")
+                    let path = result.documentID ?? ""
+                    try claims.withLock { claims in
+                        if claims[path] == nil || claims[path] == result.job { try write(signature.value, for: path) }
+                    }
                     tally.signed()
                 case .refused(let refusal): tally.refused(result.documentID ?? result.job ?? "a job", refusal)
                 case .duplicate: tally.alreadySigned()
@@ -46,11 +51,17 @@ struct SignatureOutputs: Sendable {
         }
     }
 
-    /// The file of a document that was signed in an earlier run; written when it is missing or another.
-    func ensure(_ value: [UInt8], for relativePath: String) throws {
+    /// Tells which job's signature the file of a document must have, whatever others are in the log: an interrupted run may have left
+    /// jobs of the document as it was then. They are signed, and do not get the file.
+    func claim(_ relativePath: String, for job: String) { claims.withLock { $0[relativePath] = job } }
+
+    /// The file of a document whose job is signed already; written when it is missing or another.
+    ///
+    /// - Parameter isCounted: false when `follow` counts the job.
+    func ensure(_ value: [UInt8], for relativePath: String, isCounted: Bool) throws {
         guard case .signed(let signature, _, _) = try JobResult.read(value).outcome else { return }
-        try write(signature.value, for: relativePath)
-        tally.alreadySigned()
+        try claims.withLock { _ in try write(signature.value, for: relativePath) }
+        if isCounted { tally.alreadySigned() }
     }
 
     private func write(_ contentInfo: [UInt8], for relativePath: String) throws {
