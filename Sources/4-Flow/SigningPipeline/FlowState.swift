@@ -27,6 +27,7 @@ struct FlowState {
     mutating func admit(_ record: JobRecord, at now: Date) -> ReceivedJob {
         metrics.received.add(1, metrics.stream)
         metrics.spent(max(0, now.timeIntervalSince(record.enqueued)), in: "intake")
+        defer { metrics.inFlight.set(Double(window.count), metrics.stream) }
         return window.admit(record, at: now)
     }
 
