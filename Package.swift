@@ -80,7 +80,7 @@ let package = Package(
         .tests("JobLogContractTests", uses: "CMS", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "EmbeddedResultStream", "KafkaResultStream", "Kafka", "SigningTestKit", "SigningModel", "Auditor", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("AuditorTests", uses: "Metrics", "Auditor", "EmbeddedResultStream", "SigningTestKit", "SigningPipeline", "SigningModel", "CertificateTrust", "CAdES", "CMS", "TimeStampProtocol", "DER", "SQLite", "LibCrypto", "OperatingSystem", "Log"),
         .tests("ConfigurationTests", uses: "Configuration", "DocumentHashing", "SigningModel", "CMS", "LibCrypto", "OperatingSystem"),
-        .tests("ProgramTests", uses: "Failpoints", "OperatingSystem"),
+        .tests("ProgramTests", uses: "Failpoints", "OperatingSystem", "SQLite", "SigningModel", "SigningTestKit"),
         .tests("TidyTests"),
     ]
 )
