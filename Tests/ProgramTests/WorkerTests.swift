@@ -1,0 +1,132 @@
+import Foundation
+import OperatingSystem
+import SigningModel
+import SigningTestKit
+import Testing
+
+/// `tanba-worker` in the hands of an operator.
+@Suite struct WorkerTests {
+    private static let noBroker: Comment = "SKIPPED: workers on a real Kafka; set KAFKA_HOME (and install Java 17), or KAFKA_BOOTSTRAP"
+
+    /// SIGTERM: what is in flight is finished and published, nothing more is taken.
+    @Test(.enabled(if: TestBroker.isAvailable, noBroker)) func aTerminatedWorkerFinishesWhatIsInFlight() async throws {
+        let port = try ProgramLab.freePort()
+        let shared = try ProgramLab.shared.get()
+        let lab = try await WorkerStand { $0.replacing(shared.authorityLine, with: "    url: \"http://127.0.0.1:\(port)/\"") }
+        let authority = try await shared.startAuthority(port: port, in: lab.stand.folder)
+        authority.send(SIGSTOP)
+        try lab.stand.writeDocuments(12)
+        try await lab.enqueue()
+        let worker = try lab.startWorker()
+        try await worker.wait(for: "four jobs in flight") {
+            try await lab.get("/metrics").text.contains("tanba_jobs_in_flight{stream=\"\(lab.stream)\"} 4\n")
+        }
+        worker.send(SIGTERM)
+        try await worker.wait(for: "its word that it drains") { worker.errorsSoFar.contains("\"draining\"") }
+        let ready = try await lab.get("/ready")
+        #expect(ready.status == 503 && ready.text.contains("draining"), "\(ready)")
+        authority.send(SIGCONT)
+        let ended = try await worker.ended(within: .seconds(20))
+        #expect(ended.status == 0, "\(ended)")
+        let events = WorkerStand.events(of: ended.errors)
+        #expect(events.contains("draining") && events.last == "drained" && !events.contains("drain-ended"), "\(ended)")
+        #expect(try await lab.results().count == 4)
+
+        let next = try lab.startWorker()
+        #expect(try await lab.results(of: "package").count == 12)
+        try await lab.drain(next)
+        #expect(try await lab.results().count == 12)
+        #expect(authority.isRunning)
+    }
+
+    @Test(.enabled(if: TestBroker.isAvailable, noBroker)) func itsPagesTellHowItIs() async throws {
+        let lab = try await WorkerStand()
+        let worker = try lab.startWorker()
+        try await worker.wait(for: "readiness") { try await lab.get("/ready").status == 200 }
+        #expect(try await lab.get("/live").status == 200)
+        #expect(try await lab.get("/nothing").status == 404)
+        try lab.stand.writeDocuments(3)
+        try await lab.enqueue(profile: "p256-b")
+        #expect(try await lab.results(of: "package").count == 3)
+        let metrics = try await lab.get("/metrics").text
+        #expect(metrics.contains("tanba_results_total{stream=\"\(lab.stream)\",outcome=\"signed\"} 3\n"), "\(metrics)")
+        try lab.stand.write(metrics, to: "metrics.txt")
+        let checked = try await lab.stand.run("/bin/sh", ["-c", "promtool check metrics < metrics.txt"])
+        #expect(checked.status == 0, "\(checked)")
+        try await lab.drain(worker)
+    }
+
+    /// Jobs at fault become refusals, each with its code; those beside them are signed.
+    @Test(.enabled(if: TestBroker.isAvailable, noBroker)) func jobsAtFaultAreRefusedAndTheRestIsSigned() async throws {
+        let lab = try await WorkerStand()
+        try lab.stand.writeDocuments(2)
+        try await lab.enqueue(profile: "p256-b")
+        let jobs = Self.jobs
+        try lab.stand.write(jobs.map { "\($0.key)\t\($0.value)\n" }.joined(), to: "jobs.txt")
+        let produced = try await lab.stand.run(
+            "/usr/bin/env",
+            ["kcat", "-q", "-b", lab.bootstrap, "-P", "-t", lab.stream + ".jobs", "-K", "\t", "-X", "partitioner=murmur2_random", "-l", "jobs.txt"])
+        #expect(produced.status == 0, "\(produced)")
+        let worker = try lab.startWorker()
+        try await worker.wait(for: "all results") {
+            try await lab.results().count >= jobs.count + 2
+        }
+        let results = try await lab.results()
+        #expect(results.count == jobs.count + 2)
+        var codes: [String: Int] = [:]
+        for result in results {
+            guard case .refused(let refusal) = result.outcome else { continue }
+            codes[refusal.code.rawValue, default: 0] += 1
+            #expect(!refusal.message.isEmpty && !refusal.remedy.isEmpty)
+        }
+        #expect(codes == Dictionary(uniqueKeysWithValues: jobs.filter { $0.code != "" }.map { ($0.code, 1) }))
+        #expect(results.count { if case .signed = $0.outcome { true } else { false } } == 2 + jobs.count { $0.code == "" })
+        let printed = try await lab.stand.run("tanba", ["results", "--stream", lab.stream])
+        #expect(printed.status == 1, "some were refused")
+        try await lab.drain(worker)
+    }
+
+    /// Key and value of a record, and the code of its refusal; the job without a code is in order.
+    private static let jobs: [(key: String, value: String, code: String)] = {
+        let digest = Data(repeating: 7, count: 32).base64EncodedString()
+        func job(
+            _ id: String, version: Int = 1, profile: String = "p256-b", algorithm: String = "sha256", digest: String = digest, more: String = ""
+        ) -> String {
+            #"{"version":\#(version),"job":"\#(id)","digest":{"algorithm":"\#(algorithm)","value":"\#(digest)"},"profile":"\#(profile)"\#(more)}"#
+        }
+        return [
+            ("good", job("good"), ""), ("garbage", "{\"version\":1,", "job-malformed"),
+            ("unknown", job("unknown", more: #","colour":"red""#), "job-key-unknown"),
+            ("doubled", job("doubled", more: #","profile":"p256-b""#), "job-key-doubled"),
+            ("missing", #"{"version":1,"job":"missing","profile":"p256-b"}"#, "job-field-missing"),
+            ("version", job("version", version: 2), "version-unsupported"), ("profile", job("profile", profile: "nobody"), "profile-unknown"),
+            ("elsewhere", job("elsewhere", profile: "rsa2048-b"), "profile-not-allowed"),
+            ("short", job("short", digest: Data(repeating: 7, count: 20).base64EncodedString()), "digest-length"),
+            (
+                "algorithm", job("algorithm", algorithm: "sha512", digest: Data(repeating: 7, count: 64).base64EncodedString()),
+                "digest-algorithm-mismatch"
+            ),
+            ("expired", job("expired", more: #","expires":"2020-01-01T00:00:00Z""#), "job-expired"), ("key", job("other"), "misplaced"),
+        ]
+    }()
+
+    /// A broker that is away: the worker waits, says so, and can be told to stop.
+    @Test func aBrokerThatIsAwayIsWaitedFor() async throws {
+        let port = try ProgramLab.freePort()
+        let stand = try ProgramStand {
+            """
+            operations: {port: 0, port-file: port}
+            kafka: {bootstrap: "127.0.0.1:\(port)"}
+            streams: [{name: office, profiles: [p256-b]}]
+
+            """ + $0
+        }
+        let worker = try stand.start("tanba-worker", [])
+        try await worker.wait(for: "a warning that names the broker") {
+            worker.errorsSoFar.contains("log-unavailable") && worker.errorsSoFar.contains("127.0.0.1:\(port)")
+        }
+        worker.send(SIGTERM)
+        let ended = try await worker.ended(within: .seconds(25))
+        #expect(ended.status == 0, "\(ended)")
+    }
+}
