@@ -104,7 +104,7 @@ import Testing
         Fault(36, "profiles: [b, t]", "profiles: [b, x]", "names the profile x"),
         Fault(38, "in-flight: 100", "in-flight: many", "limits.in-flight must be a whole number"),
         Fault(37, "limits:", "limit:", "limit is not a known key"),
-        Fault(11, "tokens:", "tokens: [", "tanba.yaml:"),
+        Fault(10, "tokens:", "tokens: [", "tanba.yaml:"),
     ])
     func aFaultIsNamedWithItsLine(fault: Fault) throws {
         let text = Self.good.replacingOccurrences(of: fault.from, with: fault.to)
