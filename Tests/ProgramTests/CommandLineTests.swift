@@ -107,7 +107,7 @@ import Testing
         // The line of the mistake, or of the beginning of what it is in
         let lines = String(decoding: try stand.read("tanba.yaml"), as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         let line = lines.firstIndex { $0 == mistake.by.split(separator: "\n").last! }! + 1
-        #expect((line - 12...line + 2).contains(Int(place.2)!), "\(ended.errors) for line \(line)")
+        #expect((line - 12...line + 1).contains(Int(place.2)!), "\(ended.errors) for line \(line)")
         // A worker says the same, as a log line
         let worker = try await stand.run("tanba-worker", ["--check"])
         #expect(worker.status == 2, "\(worker)")

@@ -86,6 +86,42 @@ import Testing
         try await lab.drain(worker)
     }
 
+    /// All ids are known before the first job: a package is enqueued whole or not at all.
+    @Test(.enabled(if: TestBroker.isAvailable, noBroker)) func aPackageWithAnIDOverTheBoundIsNotEnqueued() async throws {
+        let lab = try await WorkerStand()
+        try lab.stand.writeDocuments(3)
+        let long = (0..<5).map { _ in String(repeating: "x", count: 220) }.joined(separator: "/")
+        try lab.stand.write("far away", to: "documents/\(long)/far.txt")
+        let enqueue = ["enqueue", "documents", "--stream", lab.stream, "--profile", "p256-b", "--package", "package"]
+        let refused = try await lab.stand.run("tanba", enqueue)
+        #expect(refused.status == 2, "\(refused)")
+        #expect(refused.errors.contains("1024 are allowed") && refused.errors.contains("Nothing was enqueued"), "\(refused)")
+        let read = ["kcat", "-q", "-b", lab.bootstrap, "-C", "-e", "-t", lab.stream + ".jobs", "-f", "%k\n"]
+        let none = try await lab.stand.run("/usr/bin/env", read)
+        #expect(none.status == 0 && none.output == "", "\(none)")
+        // The same without it, as the control of this test
+        try FileManager.default.removeItem(atPath: lab.stand("documents/" + String(long.prefix(220))))
+        try await lab.enqueue(profile: "p256-b")
+        let all = try await lab.stand.run("/usr/bin/env", read)
+        #expect(all.output.split(separator: "\n").count == 3, "\(all)")
+    }
+
+    /// The broker dies under a worker and comes back: the worker goes on by itself, and each job has its one result.
+    @Test(.enabled(if: TestBroker.canBeStarted, noBroker)) func aBrokerThatDiesAndComesBackCostsNothing() async throws {
+        let broker = try TestBroker()
+        let lab = try await WorkerStand(bootstrap: broker.bootstrap)
+        try lab.stand.writeDocuments(30)
+        try await lab.enqueue()
+        let worker = try lab.startWorker()
+        try await worker.wait(for: "readiness") { try await lab.get("/ready").status == 200 }
+        try broker.kill()
+        try await worker.wait(for: "a word about the broker") { worker.errorsSoFar.contains("Connection refused") }
+        try broker.start()
+        #expect(try await lab.results(of: "package").count == 30)
+        try await lab.drain(worker)
+        try await lab.stand.audit(["--stream", lab.stream, "--bootstrap", lab.bootstrap], signed: 30)
+    }
+
     /// Key and value of a record, and the code of its refusal; the job without a code is in order.
     private static let jobs: [(key: String, value: String, code: String)] = {
         let digest = Data(repeating: 7, count: 32).base64EncodedString()
