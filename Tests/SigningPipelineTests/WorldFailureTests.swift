@@ -1,5 +1,6 @@
 import FoundationEssentials
 import LibCrypto
+import OperatingSystem
 import SigningModel
 import SigningPipeline
 import SigningTestKit
@@ -90,6 +91,77 @@ import Testing
         for index in 0..<200 { await lab.storage.enqueue(.test("job-\(index)", profile: "p256-t")) }
         await #expect(throws: JobLogError.self) { try await lab.run() }
         #expect(await lab.storage.resultCount == 0)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aDrainEndsAlsoWhileTheLogIsAway() async throws {
+        var lab = PipelineLab()
+        lab.settings.endsWithLog = false
+        await lab.storage.enqueue(.test("a"))
+        lab.publishScript = Array(repeating: .fails(JobLogError(.unavailable, reason: "away", remedy: "wait")), count: 100_000)
+        let pipeline = try lab.pipeline(await lab.log())
+        let run = Task { try await pipeline.run() }
+        while lab.signer.signed == 0 { await Task.yield() }
+        await pipeline.drain()
+        await #expect(throws: JobLogError.self) { try await run.value }
+        #expect(await lab.storage.resultCount == 0)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aTokenThatWaitingDoesNotMendEndsTheRun() async throws {
+        let lab = PipelineLab()
+        await lab.storage.enqueue(.test("a"))
+        lab.signer.fail(with: [SignerError(token: "t", reason: "wrong PIN", remedy: "ask for it", isPermanent: true)])
+        await #expect(throws: SignerError.self) { try await lab.run() }
+        #expect(await lab.storage.resultCount == 0)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func jobsOfALostPartitionDoNotWaitForAnAuthority() async throws {
+        var lab = PipelineLab(storage: MemoryStream("test", partitions: 2))
+        lab.settings.inFlightMax = 20
+        for index in 0..<60 { await lab.storage.enqueue(.test("job-\(index)", profile: "p256-t")) }
+        lab.authority.fail(times: 40)
+        lab.receiveScript = Array(repeating: .loses([]), count: 20) + [.loses([Partition(0)]), .loses([Partition(0), Partition(1)])]
+        try await lab.run()
+        try await expectAllSigned(lab, 60)
+        #expect(lab.surplusKeyOperations <= lab.signer.signed - 60)
+    }
+
+    /// The key is used, the authority is away, the certificate ends: what is stamped then would not verify.
+    @Test(.timeLimit(.minutes(1))) func aStampBehindTheCertificateIsNotPublished() async throws {
+        let young = try TestPKI(notBefore: Date(timeIntervalSince1970: 1_600_000_000), notAfter: Date(timeIntervalSince1970: 1_795_000_000))
+        let certificate = young.p256.certificate
+        let stamps = Locked(0)
+        let lab = PipelineLab(
+            signer: SoftwareSigner(key: young.p256.key, certificate: certificate),
+            authority: LocalTimeStampAuthority(TestPKI.shared.authority) {
+                let isFirst = stamps.withLock { count in
+                    count += 1
+                    return count == 1
+                }
+                return isFirst ? certificate.notAfter.addingTimeInterval(10) : Date(timeIntervalSince1970: 1_790_000_000)
+            })
+        await lab.storage.enqueue(.test("a", profile: "p256-t"))
+        try await lab.run()
+        try await expectAllSigned(lab, 1)
+        #expect(lab.signer.signed == 2 && lab.surplusKeyOperations == 1)
+        let result = try #require(try await lab.storage.allResults().first)
+        guard case .signed(_, _, let timestamp?) = result.outcome else { return }
+        #expect(timestamp.time <= certificate.notAfter)
+    }
+
+    @Test func resultsThatAreTooLargeAreRefusedOneAfterTheOther() async throws {
+        let root = TestPKI.shared.root
+        let key = try PrivateKey.generateEC(curve: "P-256")
+        let chain = try (0..<600).map { index in
+            try CertificateBuilder.authority(
+                DistinguishedName(commonName: "Issuer \(index)"), notBefore: root.certificate.notBefore, notAfter: root.certificate.notAfter,
+                serialNumber: [1, UInt8(index / 256), UInt8(index % 256)]
+            ).issued(to: key.publicKey, by: root.certificate, with: root.key)
+        }
+        let identity = TestPKI.shared.p256
+        let lab = PipelineLab(signer: SoftwareSigner(key: identity.key, certificate: identity.certificate, chain: chain))
+        for _ in 0..<3 { await lab.storage.enqueue(.test("a")) }
+        try await lab.run()
+        #expect(try await lab.outcomes() == ["result-too-large", "result-too-large", "result-too-large"])
     }
 
     @Test func anEndedCertificateMakesJobsWaitNotFail() async throws {

@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 
 /// A system call that failed: which one, on what, and why.
 ///
@@ -21,6 +22,9 @@ public struct SystemError: Error, Hashable, CustomStringConvertible {
         let place = path.map { " " + printable($0) } ?? ""
         return "\(call)\(place): \(text) (\(name))"
     }
+
+    /// The disk is full, beyond its quota, read-only or failing: no other file fares better.
+    public var isOfTheDisk: Bool { [ENOSPC, EDQUOT, EROFS, EIO].contains(errno) }
 
     /// What to do about it, as a sentence.
     public var remedy: String {

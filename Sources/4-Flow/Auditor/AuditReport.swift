@@ -17,6 +17,8 @@ public struct AuditReport: Sendable {
     public internal(set) var doubled = 0
     /// Job records at the ends of partitions that have no result yet.
     public internal(set) var pending = 0
+    /// Results whose job records are not there any more: deleted with their time, they are beyond this audit.
+    public internal(set) var outside = 0
     public internal(set) var packagesComplete = 0
     public internal(set) var packagesIncomplete = 0
     /// The first `findingsMax`; `findingCount` counts all.
@@ -75,7 +77,8 @@ public struct AuditReport: Sendable {
         writer.string(isClean ? "clean" : "findings")
         for (name, value) in [
             ("jobs", jobs), ("results", results), ("signed", signed), ("refused", refused), ("duplicate", duplicate), ("lost", lost),
-            ("doubled", doubled), ("pending", pending), ("packagesComplete", packagesComplete), ("packagesIncomplete", packagesIncomplete),
+            ("doubled", doubled), ("pending", pending), ("outside", outside), ("packagesComplete", packagesComplete),
+            ("packagesIncomplete", packagesIncomplete),
             ("findingCount", findingCount),
         ] {
             writer.key(name)
@@ -123,6 +126,7 @@ public struct AuditReport: Sendable {
     public var text: String {
         var text = "stream \(stream): \(jobs) jobs, \(results) results: \(signed) signed, \(refused) refused, \(duplicate) duplicate\n"
         text += "lost \(lost), doubled \(doubled), pending \(pending)\n"
+        if outside > 0 { text += "\(outside) results of jobs that were deleted with their time: beyond this audit\n" }
         if packagesComplete + packagesIncomplete > 0 { text += "packages: \(packagesComplete) complete, \(packagesIncomplete) incomplete\n" }
         for finding in findings { text += "\(finding)\n" }
         if findingCount > findings.count { text += "… and \(findingCount - findings.count) more\n" }

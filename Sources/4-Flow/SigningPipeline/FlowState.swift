@@ -56,19 +56,23 @@ struct FlowState {
     }
 
     /// A partition was lost: its jobs are somebody else's, or come again.
-    mutating func drop(_ partition: Partition) {
+    /// - Returns: the place of its last job, if it had any: with it, all of its generation are gone.
+    mutating func drop(_ partition: Partition) -> [Place] {
+        let place = window.lastPlace(of: partition)
         let dropped = window.drop(partition)
         metrics.surplusKeyOperations.add(Double(dropped.count { $0.outcome == .signed }), metrics.stream)
         jobs.drop(partition)
         queues.removeAll { !window.holds($0.received.place) }
         metrics.inFlight.set(Double(window.count), metrics.stream)
+        return place.map { [$0] } ?? []
     }
 
     mutating func committed(_ batch: DueBatch) {
         let now = clock.wall()
         let elapsed = clock.elapsed()
         for job in batch.jobs {
-            if let id = job.settled.fingerprint?.id { jobs.committed(id) }
+            // A refused job's entry went when it settled; its id may stand for a later job by now.
+            if job.settled.outcome == .signed, let id = job.settled.fingerprint?.id { jobs.committed(id) }
             metrics.results.add(1, metrics.stream, job.settled.outcome.rawValue)
             if let code = job.settled.refusal { metrics.refusals.add(1, metrics.stream, code.rawValue) }
             metrics.spent((elapsed - job.finished).seconds, in: "publish")
@@ -79,9 +83,9 @@ struct FlowState {
     }
 
     /// The log took the batch back, and with it everything that was in flight.
-    mutating func rewound(_ batch: DueBatch) {
+    mutating func rewound(_ batch: DueBatch) -> [Place] {
         metrics.rewinds.add(1, metrics.stream)
         metrics.surplusKeyOperations.add(Double(batch.jobs.count { $0.settled.outcome == .signed }), metrics.stream)
-        for partition in window.ownedPartitions { drop(partition) }
+        return window.ownedPartitions.flatMap { drop($0) }
     }
 }

@@ -54,11 +54,13 @@ public final class Pipeline: Sendable {
         self.authorities = authorities
     }
 
-    /// Whether the log has answered.
-    public var isOpen: Bool { opened.load(ordering: .relaxed) }
+    /// What jobs wait for now: the log, a signer, an authority. Empty when all is well.
+    public var waitsFor: [String] {
+        (opened.load(ordering: .relaxed) ? [] : ["the log of stream \(log.stream)"]) + availabilities.filter(\.isOut).map(\.name)
+    }
 
     /// Stops the intake; `run` returns when what is in flight is published.
-    public func drain() async { await mailbox.stopIntake() }
+    public func drain() async { await mailbox.stopIntake(at: clock.elapsed()) }
 
     /// The time that jobs spent in each stage so far: count and sum.
     public var stageTotals: [(stage: String, jobs: Int, seconds: Double)] {
@@ -81,7 +83,7 @@ public final class Pipeline: Sendable {
             }
             stages.cancelAll()
             // Who waits for a token or an authority would wait for ever.
-            for availability in [signers.values, authorities.values].joined() { await availability.close() }
+            for availability in availabilities { await availability.close() }
             return outcome
         }
         await log.close()
@@ -91,13 +93,13 @@ public final class Pipeline: Sendable {
     /// The way of a job, top to bottom.
     private func flow(beside stages: inout DiscardingTaskGroup) async throws {
         var state = FlowState(settings: settings, results: results, metrics: metrics, clock: clock)
-        var drainingSince: Duration?
         while true {
             try Task.checkCancellation()
             let letters = await mailbox.take()
-            if letters.intakeIsStopped, drainingSince == nil { drainingSince = clock.elapsed() }
+            let drainingSince = letters.stoppedAt
 
             // What came back from stages 3 and 4
+            if let failure = letters.failure { throw failure }
             for profile in letters.signedBatchesOf { state.queues.returned(to: profile) }
             for settled in letters.settled { state.settle(settled) }
 
@@ -105,8 +107,7 @@ public final class Pipeline: Sendable {
             Failpoint.intakeBeforeReceive.pass()
             let intake = try await receive(state.demand(isDraining: drainingSince != nil))
             Failpoint.intakeAfterReceive.pass()
-            opened.store(true, ordering: .relaxed)
-            for partition in intake.dropped { state.drop(partition) }
+            for partition in intake.dropped { await forget(state.drop(partition)) }
 
             // 2. Validate
             let now = clock.wall()
@@ -144,51 +145,71 @@ public final class Pipeline: Sendable {
         }
     }
 
-    /// Stages 3 and 4 for one batch of one profile. Ends early, without a trace, when the pipeline ends.
-    private func signAndStamp(_ jobs: [ValidatedJob], since: Duration) async {
+    /// Stages 3 and 4 for one batch of one profile. Ends early, without a trace, when the pipeline ends or nobody wants the jobs.
+    private func signAndStamp(_ jobs: [ValidatedJob], since: Duration, isFirst: Bool = true) async {
         let profile = jobs[0].profile
         do {
             Failpoint.signBefore.pass()
-            let signed = try await signers[profile.name]!.persist { () async throws(SignerError) in
+            let signed = try await signers[profile.name]!.persist(
+                isVain: { await self.mailbox.areGone(jobs) }, isFinal: { (error: SignerError) in error.isPermanent }
+            ) { () async throws(SignerError) in
                 try await profile.sign(jobs, at: self.clock.wall())
             }
             Failpoint.signAfter.pass()
-            await mailbox.batchSigned(profile: profile.name)
+            if isFirst { await mailbox.batchReturned(profile: profile.name) }
             let signedAt = clock.elapsed()
             for _ in signed { metrics.spent((signedAt - since).seconds, in: "sign") }
             guard case .baselineT(let authority) = profile.level else {
                 return await mailbox.settled(signed.map { results.signed($0.finishWithoutTimeStamp()) })
             }
-            let availability = authorities[authority.name]!
-            try await withThrowingDiscardingTaskGroup { stamps in
-                for job in signed {
-                    stamps.addTask {
-                        Failpoint.timestampBefore.pass()
-                        let stamped = try await availability.persist { () async throws(TimeStampAuthorityError) in
-                            try await job.timeStamp(by: authority)
-                        }
-                        Failpoint.timestampAfter.pass()
-                        self.metrics.spent((self.clock.elapsed() - signedAt).seconds, in: "timestamp")
-                        await self.mailbox.settled([self.results.signed(stamped)])
-                    }
-                }
+            await withDiscardingTaskGroup { stamps in
+                for job in signed { stamps.addTask { await self.stamp(job, by: authority, since: signedAt) } }
             }
         } catch {
-            // Cancelled: the jobs are not published and will be received again.
+            // Cancelled or in vain: what is not published is received again. A token that waiting does not mend ends the stream.
+            if isFirst { await mailbox.batchReturned(profile: profile.name) }
+            if let error = error as? SignerError { await mailbox.failed(error) }
         }
     }
+
+    private func stamp(_ job: SignedJob, by authority: any TimeStampAuthority, since: Duration) async {
+        Failpoint.timestampBefore.pass()
+        let stamped = try? await authorities[authority.name]!.persist(isVain: { await self.mailbox.areGone([job.validated]) }) {
+            () async throws(TimeStampAuthorityError) in
+            try await job.timeStamp(by: authority)
+        }
+        guard let stamped else { return }
+        Failpoint.timestampAfter.pass()
+        metrics.spent((clock.elapsed() - since).seconds, in: "timestamp")
+        guard stamped.isWithinCertificate else {
+            // The certificate ended while the authority was away: a verifier would judge as of the stamp. As if the token were gone,
+            // the job waits for a certificate that is valid.
+            metrics.surplusKeyOperations.add(1, metrics.stream)
+            return await signAndStamp([job.validated], since: clock.elapsed(), isFirst: false)
+        }
+        await mailbox.settled([results.signed(stamped)])
+    }
+
+    /// What waits for jobs of a dropped partition need not wait any longer.
+    private func forget(_ dropped: [Place]) async {
+        guard !dropped.isEmpty else { return }
+        await mailbox.gone(dropped)
+        for availability in availabilities { await availability.recheck() }
+    }
+
+    private var availabilities: [Availability] { Array(signers.values) + Array(authorities.values) }
 
     private func receive(_ demand: Demand) async throws -> Intake {
         var pause = Duration.milliseconds(100)
         while true {
             do throws(JobLogError) {
-                return try await log.receive(demand)
+                let intake = try await log.receive(demand)
+                opened.store(true, ordering: .relaxed)
+                return intake
             } catch {
                 guard error.kind == .unavailable else { throw error }
-                report.warning("log-unavailable", "\(error)")
-                try await clock.sleep(pause)
-                pause = min(pause * 2, settings.retryPauseMax)
-                if await mailbox.isIntakeStopped { return Intake() }
+                try await waitForLog(error, &pause)
+                if await mailbox.stoppedAt != nil { return Intake() }
             }
         }
     }
@@ -208,16 +229,23 @@ public final class Pipeline: Sendable {
                     return true
                 case .rewound(let reason):
                     report.warning("rewound", reason, [("stream", LogValue(log.stream))])
-                    state.rewound(batch)
+                    await forget(state.rewound(batch))
                     return false
                 }
             } catch {
                 guard error.kind == .unavailable else { throw error }
-                report.warning("log-unavailable", "\(error)")
-                try await clock.sleep(pause)
-                pause = min(pause * 2, settings.retryPauseMax)
+                try await waitForLog(error, &pause)
             }
         }
+    }
+
+    /// The pause between two tries of a log that is away; ends the run when a drain has taken too long.
+    private func waitForLog(_ error: JobLogError, _ pause: inout Duration) async throws {
+        opened.store(false, ordering: .relaxed)
+        report.warning("log-unavailable", "\(error)", [("stream", LogValue(log.stream))])
+        if let since = await mailbox.stoppedAt, clock.elapsed() - since > settings.drainMax { throw error }
+        try await clock.sleep(pause)
+        pause = min(pause * 2, settings.retryPauseMax)
     }
 }
 
@@ -230,12 +258,16 @@ private actor Mailbox {
     struct Letters {
         var settled: [SettledJob] = []
         var signedBatchesOf: [String] = []
-        var intakeIsStopped = false
+        /// When the intake was stopped.
+        var stoppedAt: Duration?
+        var failure: SignerError?
     }
 
     private var letters = Letters()
+    /// The newest generation of each partition that was dropped.
+    private var dropped: [Partition: Int] = [:]
 
-    var isIntakeStopped: Bool { letters.intakeIsStopped }
+    var stoppedAt: Duration? { letters.stoppedAt }
 
     func take() -> Letters {
         let taken = letters
@@ -245,6 +277,19 @@ private actor Mailbox {
     }
 
     func settled(_ jobs: [SettledJob]) { letters.settled += jobs }
-    func batchSigned(profile: String) { letters.signedBatchesOf.append(profile) }
-    func stopIntake() { letters.intakeIsStopped = true }
+    func batchReturned(profile: String) { letters.signedBatchesOf.append(profile) }
+    func failed(_ error: SignerError) { letters.failure = error }
+
+    func stopIntake(at elapsed: Duration) {
+        if letters.stoppedAt == nil { letters.stoppedAt = elapsed }
+    }
+
+    func gone(_ places: [Place]) {
+        for place in places { dropped[place.partition] = max(dropped[place.partition] ?? 0, place.generation) }
+    }
+
+    /// Whether nobody waits for any of these jobs.
+    func areGone(_ jobs: [ValidatedJob]) -> Bool {
+        jobs.allSatisfy { job in dropped[job.received.place.partition].map { job.received.place.generation <= $0 } ?? false }
+    }
 }

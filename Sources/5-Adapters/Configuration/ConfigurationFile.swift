@@ -196,6 +196,7 @@ extension TanbaConfiguration.Limits {
         batchBytesMax = try reader.integer("batch-bytes", in: 1024...64 << 20) ?? batchBytesMax
         batchWaitMax = try reader.duration("batch-wait") ?? batchWaitMax
         drainMax = try reader.duration("drain") ?? drainMax
+        knownJobs = try reader.integer("known-jobs", in: 1...50_000_000) ?? knownJobs
         try reader.finish()
     }
 }

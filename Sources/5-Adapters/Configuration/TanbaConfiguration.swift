@@ -106,6 +106,8 @@ public struct TanbaConfiguration: Sendable {
         public var batchBytesMax = 1 << 20
         public var batchWaitMax: Duration = .milliseconds(200)
         public var drainMax: Duration = .seconds(60)
+        /// Signed jobs of a partition that are known again; an id beyond them could be signed a second time. 32 bytes each.
+        public var knownJobs = 50_000
     }
 }
 

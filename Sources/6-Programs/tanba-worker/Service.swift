@@ -40,7 +40,13 @@ final class Service: Sendable {
     /// Runs until a signal drained it.
     /// - Throws: what ended a stream; the others were drained then.
     func run() async throws {
-        let operations = try configuration.operations.map { try serve($0) }
+        let operations: OperationsAPI?
+        do {
+            operations = try configuration.operations.map { try serve($0) }
+        } catch {
+            await close()
+            throw error
+        }
         let signals = TerminationSignals { _ in Task { await self.drain() } }
         report.info("started", "", [("worker", LogValue(configuration.worker.id)), ("version", LogValue(TanbaVersion.text))])
         let failure = await withTaskGroup { group in
@@ -65,10 +71,10 @@ final class Service: Sendable {
     /// One stream, to its end. A broker that is away is waited for by the pipeline.
     private func run(_ stream: TanbaConfiguration.Stream) async -> Result<Void, any Error> {
         do {
-            let log = try KafkaJobLog(
-                KafkaJobLog.Settings(
-                    bootstrap: kafka.bootstrap, stream: stream.name, worker: configuration.worker.id, properties: kafka.properties),
-                report: report, metrics: metrics)
+            var settings = KafkaJobLog.Settings(
+                bootstrap: kafka.bootstrap, stream: stream.name, worker: configuration.worker.id, properties: kafka.properties)
+            settings.windowJobs = configuration.limits.knownJobs
+            let log = try KafkaJobLog(settings, report: report, metrics: metrics)
             let elsewhere = Set(configuration.profiles.map(\.name)).subtracting(stream.profiles)
             let pipeline = Pipeline(
                 log: log, profiles: setup.profiles.filter { stream.profiles.contains($0.name) }, profilesElsewhere: elsewhere,
@@ -105,8 +111,13 @@ final class Service: Sendable {
 
     private var readiness: Health {
         state.withLock { state in
-            var reasons = configuration.streams.map(\.name).filter { state.pipelines[$0]?.isOpen != true }.map {
-                Health.Reason(code: "stream-opening", message: "stream \($0) is not open yet")
+            var reasons: [Health.Reason] = []
+            for stream in configuration.streams {
+                guard let pipeline = state.pipelines[stream.name] else {
+                    reasons.append(Health.Reason(code: "stream-opening", message: "stream \(stream.name) is not open yet"))
+                    continue
+                }
+                reasons += pipeline.waitsFor.map { Health.Reason(code: "waiting", message: "stream \(stream.name) waits for \($0)") }
             }
             if state.isDraining { reasons.append(Health.Reason(code: "draining", message: "the worker is draining")) }
             return Health(reasons: reasons)

@@ -41,6 +41,7 @@ struct FolderFeeder: Sendable {
                     }
                 }
             }
+            guard !interruption.isRaised else { break }
             if !jobs.isEmpty { try await log.append(jobs) }
             while await log.waiting > waitingMax, !interruption.isRaised { try await Task.sleep(for: .milliseconds(5)) }
         }

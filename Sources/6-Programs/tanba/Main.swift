@@ -51,7 +51,7 @@ import SigningSetup
     }
 
     private static func exit(_ status: ExitStatus) -> Never {
-        if status == .done, let failure = StandardStreams.outFailure {
+        if status != .usage, let failure = StandardStreams.outFailure {
             StandardStreams.writeError("tanba: \(failure)\n")
             Glibc.exit(ExitStatus.worldFailed.rawValue)
         }

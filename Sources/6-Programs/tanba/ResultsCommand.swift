@@ -48,6 +48,8 @@ struct ResultsCommand {
         let progress = ProgressLine("results")
         var state = ResultCount(isPackage: package != nil)
         var problems = 0
+        /// Which job each file is of: two that would share one are told, not mixed up.
+        var owners: [String: String?] = [:]
         while true {
             let caught = try await follower.next(limit: 500, wait: .milliseconds(500))
             for followed in caught.results {
@@ -63,7 +65,7 @@ struct ResultsCommand {
                 if let package, result.package?.id != package { continue }
                 state.note(result)
                 if let folder {
-                    problems += write(result, to: folder, progress)
+                    problems += write(result, to: folder, &owners, progress)
                 } else {
                     StandardStreams.writeOut(value + [UInt8(ascii: "\n")])
                 }
@@ -81,11 +83,21 @@ struct ResultsCommand {
     }
 
     /// - Returns: 1 when the signature could not be given a file, else 0.
-    private func write(_ result: JobResult, to folder: SignatureFolder, _ progress: ProgressLine) -> Int {
+    private func write(
+        _ result: JobResult, to folder: SignatureFolder, _ owners: inout [String: String?], _ progress: ProgressLine
+    ) -> Int {
         switch result.outcome {
         case .signed(let signature, _, _):
+            let name = result.documentID ?? result.job ?? ""
+            if let owner = owners.updateValue(result.job, forKey: name), owner != result.job {
+                tell(
+                    "\(name): jobs \(owner ?? "null") and \(result.job ?? "null") are both of it; fetch one --package at a time, or without --out",
+                    progress)
+                owners[name] = owner
+                return 1
+            }
             do {
-                try folder.write(signature.value, for: result.documentID ?? result.job ?? "")
+                try folder.write(signature.value, for: name)
             } catch {
                 tell("\(error)", progress)
                 return 1

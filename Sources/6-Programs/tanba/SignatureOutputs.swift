@@ -35,10 +35,10 @@ struct SignatureOutputs: Sendable {
                 switch result.outcome {
                 case .signed(let signature, _, _):
                     let path = result.documentID ?? ""
-                    try claims.withLock { claims in
-                        if claims[path] == nil || claims[path] == result.job { try write(signature.value, for: path) }
+                    let isWritten = try claims.withLock { claims in
+                        claims[path] == nil || claims[path] == result.job ? try write(signature.value, for: path) : true
                     }
-                    tally.signed()
+                    if isWritten { tally.signed() }
                 case .refused(let refusal): tally.refused(result.documentID ?? result.job ?? "a job", refusal)
                 case .duplicate: tally.alreadySigned()
                 }
@@ -60,13 +60,25 @@ struct SignatureOutputs: Sendable {
     /// - Parameter isCounted: false when `follow` counts the job.
     func ensure(_ value: [UInt8], for relativePath: String, isCounted: Bool) throws {
         guard case .signed(let signature, _, _) = try JobResult.read(value).outcome else { return }
-        try claims.withLock { _ in try write(signature.value, for: relativePath) }
-        if isCounted { tally.alreadySigned() }
+        let isWritten = try claims.withLock { _ in try write(signature.value, for: relativePath) }
+        if isCounted, isWritten { tally.alreadySigned() }
     }
 
-    private func write(_ contentInfo: [UInt8], for relativePath: String) throws {
+    /// - Returns: false when the file cannot be written: told, and the others go on. The signature stays in the log.
+    /// - Throws: when no file could be written, as on a full disk.
+    private func write(_ contentInfo: [UInt8], for relativePath: String) throws -> Bool {
         Failpoint.outputBeforeWrite.pass()
-        try folder.write(contentInfo, for: relativePath)
+        do {
+            try folder.write(contentInfo, for: relativePath)
+        } catch let error as SystemError where error.isOfTheDisk {
+            throw error
+        } catch {
+            tally.note(
+                DocumentSet.Problem(
+                    path: relativePath, reason: "its signature cannot be written: \(error)", remedy: "rename it, or make room, and run this again"))
+            return false
+        }
         Failpoint.outputAfterWrite.pass()
+        return true
     }
 }

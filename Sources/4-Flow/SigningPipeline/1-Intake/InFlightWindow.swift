@@ -57,6 +57,11 @@ struct InFlightWindow {
         return dropped.entries.compactMap { $0.finished?.settled }
     }
 
+    /// A place of the partition's present generation; nil when it has no window.
+    func lastPlace(of partition: Partition) -> Place? {
+        partitions[partition].map { Place(partition: partition, offset: $0.entries.last?.offset ?? Offset(0), generation: $0.generation) }
+    }
+
     var ownedPartitions: [Partition] { Array(partitions.keys) }
 
     /// What a batch could hold now: the finished prefixes' results and bytes, and when the longest waiting of them finished.

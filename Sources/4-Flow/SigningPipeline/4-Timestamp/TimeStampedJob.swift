@@ -20,6 +20,15 @@ struct TimeStampedJob: Sendable {
     }
 }
 
+extension TimeStampedJob {
+    /// Whether the signer's certificate was valid at the time of the stamp, as of which it is judged.
+    var isWithinCertificate: Bool {
+        guard let token else { return true }
+        let certificate = signed.validated.profile.signer.certificate
+        return certificate.notBefore <= token.time && token.time <= certificate.notAfter
+    }
+}
+
 extension SignedJob {
     /// Level B-B: nothing to ask for.
     func finishWithoutTimeStamp() -> TimeStampedJob {
