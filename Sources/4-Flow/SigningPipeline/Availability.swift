@@ -34,7 +34,7 @@ actor Availability {
     /// - Throws: `CancellationError` when the task was cancelled, the outcome is not wanted or the pipeline gave up; a final error.
     nonisolated func persist<T: Sendable, Failure: Error>(
         isVain: @Sendable () async -> Bool, isFinal: @Sendable (Failure) -> Bool = { _ in false },
-        _ work: @Sendable () async throws(Failure) -> T
+        work: @Sendable () async throws(Failure) -> T
     ) async throws -> T {
         var probes = 0
         do {

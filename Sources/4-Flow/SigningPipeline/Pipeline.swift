@@ -151,10 +151,8 @@ public final class Pipeline: Sendable {
         do {
             Failpoint.signBefore.pass()
             let signed = try await signers[profile.name]!.persist(
-                isVain: { await self.mailbox.areGone(jobs) }, isFinal: { (error: SignerError) in error.isPermanent }
-            ) { () async throws(SignerError) in
-                try await profile.sign(jobs, at: self.clock.wall())
-            }
+                isVain: { await self.mailbox.areGone(jobs) }, isFinal: { (error: SignerError) in error.isPermanent },
+                work: { () async throws(SignerError) in try await profile.sign(jobs, at: self.clock.wall()) })
             Failpoint.signAfter.pass()
             if isFirst { await mailbox.batchReturned(profile: profile.name) }
             let signedAt = clock.elapsed()
@@ -174,10 +172,9 @@ public final class Pipeline: Sendable {
 
     private func stamp(_ job: SignedJob, by authority: any TimeStampAuthority, since: Duration) async {
         Failpoint.timestampBefore.pass()
-        let stamped = try? await authorities[authority.name]!.persist(isVain: { await self.mailbox.areGone([job.validated]) }) {
-            () async throws(TimeStampAuthorityError) in
-            try await job.timeStamp(by: authority)
-        }
+        let stamped = try? await authorities[authority.name]!.persist(
+            isVain: { await self.mailbox.areGone([job.validated]) },
+            work: { () async throws(TimeStampAuthorityError) in try await job.timeStamp(by: authority) })
         guard let stamped else { return }
         Failpoint.timestampAfter.pass()
         metrics.spent((clock.elapsed() - since).seconds, in: "timestamp")
