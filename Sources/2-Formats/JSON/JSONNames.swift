@@ -43,8 +43,12 @@ public struct JSONNames: Sendable {
 
     /// Up to eight bytes as a number.
     private static func head(_ bytes: Span<UInt8>, _ start: Int, _ count: Int) -> UInt64 {
+        if bytes.count - start >= 8 {
+            let word = UInt64(bytes, at: start)
+            return count >= 8 ? word : word & (1 << UInt64(8 * count) - 1)
+        }
         var word: UInt64 = 0
-        for index in 0..<min(count, 8) { word = word << 8 | UInt64(bytes[start + index]) }
+        for index in 0..<min(count, 8) { word |= UInt64(bytes[start + index]) << UInt64(8 * index) }
         return word
     }
 }

@@ -17,8 +17,6 @@ public struct JSONScanner: Sendable {
 
     private var depth = 0
     private var isFirst = false
-    /// Keys of the objects being skipped, innermost last.
-    private var keys: [JSONString] = []
 
     public init() {}
 
@@ -144,20 +142,24 @@ public struct JSONScanner: Sendable {
     // MARK: Helpers
 
     private mutating func skipObject(_ bytes: Span<UInt8>) throws(JSONError) {
-        let base = keys.count
+        // Few keys are compared each with each as they come, and need no array
+        var few = InlineArray<8, JSONString>(repeating: .empty)
+        var count = 0
+        var many: [JSONString] = []
         try beginObject(bytes)
         while let key = try nextKey(bytes) {
             if key.hasControlCharacters { hasSkippedControlCharacters = true }
-            if doubledKey == nil, keys.count - base < Self.keysComparedInPairs {
-                for earlier in base..<keys.count where keys[earlier].isEqual(to: key, in: bytes) { doubledKey = doubledKey ?? key }
+            if count < few.count {
+                for earlier in 0..<count where doubledKey == nil && few[earlier].isEqual(to: key, in: bytes) { doubledKey = key }
+                few[count] = key
+            } else {
+                if many.isEmpty { many = few.indices.map { few[$0] } }
+                many.append(key)
             }
-            keys.append(key)
+            count += 1
             _ = try skipValue(bytes)
         }
-        if doubledKey == nil, keys.count - base > Self.keysComparedInPairs {
-            doubledKey = JSONString.firstDouble(keys[base...], in: bytes)
-        }
-        keys.removeLast(keys.count - base)
+        if !many.isEmpty, doubledKey == nil { doubledKey = JSONString.firstDouble(many, in: bytes) }
     }
 
     private mutating func open(_ bracket: UInt8, _ bytes: Span<UInt8>) throws(JSONError) {
@@ -236,7 +238,4 @@ public struct JSONScanner: Sendable {
     private mutating func scanString(_ bytes: Span<UInt8>) throws(JSONError) -> JSONString {
         try JSONString.scan(bytes, from: &position)
     }
-
-    /// Up to so many keys of one object are compared each with each, more are sorted when the object ends.
-    private static let keysComparedInPairs = 8
 }

@@ -47,13 +47,21 @@ public struct JSONString: Sendable, Hashable {
 }
 
 extension JSONString {
+    static let empty = JSONString(start: 0, end: 0, hasEscapes: false, hasControlCharacters: false)
+
     /// Reads a string whose opening quote is at `position`, and leaves `position` after the closing one.
     static func scan(_ bytes: Span<UInt8>, from position: inout Int) throws(JSONError) -> JSONString {
         let start = position + 1
         var at = start
         var hasEscapes = false
         var hasControlCharacters = false
-        while at < bytes.count {
+        while true {
+            while bytes.count - at >= 8 {
+                let plain = UInt64(bytes, at: at).plainASCIICount
+                at += plain
+                if plain < 8 { break }
+            }
+            guard at < bytes.count else { break }
             let byte = bytes[at]
             if byte == UInt8(ascii: "\"") {
                 position = at + 1
@@ -88,8 +96,8 @@ extension JSONString {
     }
 
     /// One of several equal keys, found by sorting: an object of ten thousand keys must not cost their square.
-    static func firstDouble(_ keys: ArraySlice<JSONString>, in bytes: Span<UInt8>) -> JSONString? {
-        var heap = Array(keys)
+    static func firstDouble(_ keys: [JSONString], in bytes: Span<UInt8>) -> JSONString? {
+        var heap = keys
         // Heap sort: no recursion, no closure (which could not hold the span), n log n for every input
         func sift(_ heap: inout [JSONString], _ root: Int, _ count: Int) {
             var parent = root

@@ -48,14 +48,13 @@ public struct JSONWriter: Sendable {
         // Only a string bridged from elsewhere is not UTF-8 already
         text.makeContiguousUTF8()
         let utf8 = text.utf8.span
-        var escapes = 0
-        for index in utf8.indices where Self.needsEscape(utf8[index]) { escapes += 1 }
-        makeRoom(utf8.count + 5 * escapes + 2)
+        makeRoom(utf8.count + 2)
         put(UInt8(ascii: "\""))
-        if escapes == 0 {
-            copy(utf8)
-        } else {
-            for index in utf8.indices { putEscaped(utf8[index]) }
+        let plain = Self.copyPlain(utf8, to: &buffer, at: count)
+        count += plain
+        if plain < utf8.count {
+            makeRoom((utf8.count - plain) * Self.escapeBytesMax + 1)
+            for index in plain..<utf8.count { putEscaped(utf8[index]) }
         }
         put(UInt8(ascii: "\""))
     }
@@ -146,19 +145,44 @@ public struct JSONWriter: Sendable {
         count += bytes.count
     }
 
-    // One check of bounds each, then loops that the optimiser turns into moves of many bytes
+    /// Copies what need not be escaped, up to the first byte that must be, and says how much that was.
+    private static func copyPlain(_ bytes: Span<UInt8>, to buffer: inout [UInt8], at start: Int) -> Int {
+        var output = buffer.mutableSpan
+        var at = 0
+        while bytes.count - at >= 8 {
+            let word = UInt64(bytes, at: at)
+            // Room is there for all of `bytes`; what was too much is written over
+            word.store(to: &output, at: start + at)
+            let plain = word.plainASCIICount
+            at += plain
+            if plain < 8 { break }
+        }
+        while at < bytes.count, !needsEscape(bytes[at]) {
+            output[start + at] = bytes[at]
+            at += 1
+        }
+        return at
+    }
 
     private static func copy(_ bytes: Span<UInt8>, to buffer: inout [UInt8], at start: Int) {
         var output = buffer.mutableSpan
-        precondition(start >= 0 && start <= output.count &- bytes.count)
-        for index in bytes.indices { output[start &+ index] = bytes[index] }
+        var at = 0
+        while bytes.count - at >= 8 {
+            UInt64(bytes, at: at).store(to: &output, at: start + at)
+            at += 8
+        }
+        while at < bytes.count {
+            output[start + at] = bytes[at]
+            at += 1
+        }
     }
 
     /// Copies all that a key could be; what is too much is written over.
     private static func copy(_ key: JSONKey, to buffer: inout [UInt8], at start: Int) {
         var output = buffer.mutableSpan
-        precondition(start >= 0 && start <= output.count &- JSONKey.room)
-        for index in 0..<JSONKey.room { output[start &+ index] = key.bytes[index] }
+        key.words.0.store(to: &output, at: start)
+        key.words.1.store(to: &output, at: start + 8)
+        if key.count > 16 { key.words.2.store(to: &output, at: start + 16) }
     }
 
     private static func encode(_ value: Span<UInt8>, to buffer: inout [UInt8], at start: Int) {
@@ -171,6 +195,8 @@ public struct JSONWriter: Sendable {
         let length = buffer.count
         if length - count < more { buffer.append(contentsOf: repeatElement(0, count: max(more, length))) }
     }
+
+    private static let escapeBytesMax = 6
 
     /// RFC 8259, 7: quote, backslash and U+0000...U+001F must be escaped, everything else stands for itself.
     @inline(__always) fileprivate static func needsEscape(_ byte: UInt8) -> Bool {
@@ -198,16 +224,17 @@ public struct JSONWriter: Sendable {
 
 /// A key as it stands in the text, quotes and colon included. A plain value: nothing is counted when it is passed around.
 public struct JSONKey: Sendable {
-    fileprivate static let room = 32
-    fileprivate let bytes: InlineArray<32, UInt8>
+    fileprivate static let room = 24
+    fileprivate let words: (UInt64, UInt64, UInt64)
     fileprivate let count: Int
 
-    /// Precondition: at most 29 bytes, none of which needs an escape.
+    /// Precondition: at most 21 bytes, none of which needs an escape.
     public init(_ name: String) {
-        let text = Array("\"\(name)\":".utf8)
+        var text = Array("\"\(name)\":".utf8)
         precondition(
             text.count <= Self.room && !name.utf8.contains(where: JSONWriter.needsEscape), "a prepared key is short and plain")
-        bytes = InlineArray { index in index < text.count ? text[index] : 0 }
         count = text.count
+        text += repeatElement(0, count: Self.room - count)
+        words = (UInt64(text.span, at: 0), UInt64(text.span, at: 8), UInt64(text.span, at: 16))
     }
 }

@@ -23,10 +23,10 @@ extension FieldSet {
 
 /// One object on the way through its keys: which have been seen, and what stands before a key in its path ("" or "digest.").
 struct FieldWalk<Field: FieldSet> {
-    let prefix: String
+    let prefix: StaticString
     fileprivate var seen: UInt64 = 0
 
-    init(_ prefix: String) { self.prefix = prefix }
+    init(_ prefix: StaticString) { self.prefix = prefix }
 
     func has(_ field: Field) -> Bool { seen & field.bit != 0 }
 }
@@ -76,12 +76,12 @@ struct FieldReader {
     mutating func next<Field>(_ walk: inout FieldWalk<Field>, _ bytes: Span<UInt8>) throws(JSONError) -> Field? {
         while let key = try scanner.nextKey(bytes) {
             guard let index = Field.schema.names.index(of: key, in: bytes), let field = Field(rawValue: index) else {
-                if unknown == nil { unknown = walk.prefix + key.text(in: bytes) }
+                if unknown == nil { unknown = walk.prefix.description + key.text(in: bytes) }
                 _ = try scanner.skipValue(bytes)
                 continue
             }
             guard !walk.has(field) else {
-                if doubled == nil { doubled = walk.prefix + field.key }
+                if doubled == nil { doubled = walk.prefix.description + field.key }
                 _ = try scanner.skipValue(bytes)
                 continue
             }
@@ -96,7 +96,7 @@ struct FieldReader {
         let required = Field.schema.required
         if walk.seen & required == required { return true }
         for field in Field.allCases where required & field.bit != 0 && !walk.has(field) {
-            if missing == nil { missing = walk.prefix + field.key }
+            if missing == nil { missing = walk.prefix.description + field.key }
         }
         return false
     }

@@ -87,7 +87,7 @@ private struct JobReader {
         try end(bytes)
     }
 
-    func verdict() -> JobReading {
+    consuming func verdict() -> JobReading {
         if let refusal = refusal() {
             let echoedID = reader.doubled == JobField.job.key ? nil : id
             return .refused(
@@ -187,9 +187,9 @@ extension FieldReader {
         while let field = try next(&walk, bytes) {
             switch field {
             case .algorithm:
-                guard let name = try text("digest.algorithm", 1...Bounds.idBytesMax, bytes) else { continue }
-                // Nearly all are SHA-256; comparing dotted identifiers costs more than the rest of the job
-                algorithm = name == DigestAlgorithm.sha256.name ? .sha256 : DigestAlgorithm(named: name)
+                guard let name = try string("digest.algorithm", bytes) else { continue }
+                // Nearly all are SHA-256; comparing identifiers costs more than reading the rest of the job
+                algorithm = usualAlgorithm.index(of: name, in: bytes) != nil ? .sha256 : DigestAlgorithm(named: name.text(in: bytes))
                 if algorithm == nil { note("digest.algorithm", .unknownAlgorithm) }
             case .value: value = try base64("digest.value", bytes)
             }
@@ -208,3 +208,5 @@ extension FieldReader {
         return time
     }
 }
+
+private let usualAlgorithm = JSONNames([DigestAlgorithm.sha256.name])

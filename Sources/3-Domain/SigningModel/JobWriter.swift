@@ -6,35 +6,36 @@ extension Job {
     ///
     /// Not checked against the schema's bounds: ``read(_:)`` does that.
     public func encoded() -> [UInt8] {
+        let keys = Keys.all
         var json = JSONWriter(capacity: 512 + (attributes?.count ?? 0))
         json.beginObject()
-        json.key(Keys.all.version)
+        json.key(keys.version)
         json.integer(Job.version)
-        json.key(Keys.all.job)
+        json.key(keys.job)
         json.string(id)
         if let package { json.package(package) }
         if let document {
-            json.key(Keys.all.document)
+            json.key(keys.document)
             json.beginObject()
-            json.key(Keys.all.id)
+            json.key(keys.id)
             json.string(document.id)
-            json.key(Keys.all.title)
+            json.key(keys.title)
             json.string(document.title)
-            json.key(Keys.all.name)
+            json.key(keys.name)
             json.string(document.name)
-            json.key(Keys.all.size)
+            json.key(keys.size)
             json.integer(document.size)
             json.endObject()
         }
         json.digest(digest)
-        json.key(Keys.all.profile)
+        json.key(keys.profile)
         json.string(profile)
         if let expires {
-            json.key(Keys.all.expires)
+            json.key(keys.expires)
             json.string(UTCTimestamp.text(expires))
         }
         if let attributes {
-            json.key(Keys.all.attributes)
+            json.key(keys.attributes)
             json.raw(attributes)
         }
         json.endObject()
@@ -47,66 +48,83 @@ extension JobResult {
     ///
     /// May come out longer than ``Bounds/resultBytesMax``: the publisher checks, and refuses the job with `result-too-large` instead.
     public func encoded() -> [UInt8] {
-        var json = JSONWriter(capacity: capacity)
-        json.beginObject()
-        json.key(Keys.all.version)
-        json.integer(JobResult.version)
-        json.key(Keys.all.job)
-        if let job { json.string(job) } else { json.null() }
-        if let package { json.package(package) }
-        if let documentID {
-            json.key(Keys.all.document)
-            json.beginObject()
-            json.key(Keys.all.id)
-            json.string(documentID)
-            json.endObject()
-        }
-        json.key(Keys.all.outcome)
-        json.string(outcome.word)
-        if case .signed(let signature, let signer, _) = outcome {
-            json.key(Keys.all.signature)
-            json.beginObject()
-            json.key(Keys.all.format)
-            json.string(signature.format.rawValue)
-            json.key(Keys.all.level)
-            json.string(signature.level.rawValue)
-            json.key(Keys.all.value)
-            json.base64(signature.value.span)
-            json.endObject()
-            json.key(Keys.all.signer)
-            json.raw(signer.json)
-        }
-        if let digest { json.digest(digest) }
-        if let attributes {
-            json.key(Keys.all.attributes)
-            json.raw(attributes)
-        }
+        let keys = Keys.all
+        // The parts of the outcome are taken out once: each time costs as much as writing some of them
         switch outcome {
-        case .signed(_, _, let timestamp): if let timestamp { json.timestamp(timestamp) }
-        case .refused(let refusal): json.refusal(refusal)
+        case .signed(let signature, let signer, let timestamp):
+            var json = JSONWriter(capacity: capacity + Base64.encodedCount(signature.value.count) + signer.json.count)
+            writeHead(&json)
+            json.signature(signature)
+            json.key(keys.signer)
+            json.raw(signer.json)
+            writeEcho(&json)
+            if let timestamp { json.timestamp(timestamp) }
+            writeTail(&json)
+            return json.finish()
+        case .refused(let refusal):
+            var json = JSONWriter(capacity: capacity)
+            writeHead(&json)
+            writeEcho(&json)
+            json.refusal(refusal)
+            writeTail(&json)
+            return json.finish()
         case .duplicate(let partition, let offset):
-            json.key(Keys.all.duplicateOf)
+            var json = JSONWriter(capacity: capacity)
+            writeHead(&json)
+            writeEcho(&json)
+            json.key(keys.duplicateOf)
             json.beginObject()
             json.position(partition, offset)
             json.endObject()
+            writeTail(&json)
+            return json.finish()
         }
-        json.key(Keys.all.source)
+    }
+
+    private func writeHead(_ json: inout JSONWriter) {
+        let keys = Keys.all
         json.beginObject()
-        json.key(Keys.all.topic)
+        json.key(keys.version)
+        json.integer(JobResult.version)
+        json.key(keys.job)
+        if let job { json.string(job) } else { json.null() }
+        if let package { json.package(package) }
+        if let documentID {
+            json.key(keys.document)
+            json.beginObject()
+            json.key(keys.id)
+            json.string(documentID)
+            json.endObject()
+        }
+        json.key(keys.outcome)
+        json.string(outcome.word)
+    }
+
+    private func writeEcho(_ json: inout JSONWriter) {
+        let keys = Keys.all
+        if let digest { json.digest(digest) }
+        if let attributes {
+            json.key(keys.attributes)
+            json.raw(attributes)
+        }
+    }
+
+    private func writeTail(_ json: inout JSONWriter) {
+        let keys = Keys.all
+        json.key(keys.source)
+        json.beginObject()
+        json.key(keys.topic)
         json.string(source.topic)
         json.position(source.partition, source.offset)
         json.endObject()
-        json.key(Keys.all.worker)
+        json.key(keys.worker)
         json.string(worker)
         json.endObject()
-        return json.finish()
     }
 
-    /// Enough for nearly every result, so that the array does not grow.
+    /// Enough for nearly every result but its signature, so that the buffer does not grow.
     private var capacity: Int {
-        var count = 768 + (attributes?.count ?? 0) + (job?.utf8.count ?? 0) + (package?.id.utf8.count ?? 0) + (documentID?.utf8.count ?? 0)
-        if case .signed(let signature, let signer, _) = outcome { count += Base64.encodedCount(signature.value.count) + signer.json.count }
-        return count
+        768 + (attributes?.count ?? 0) + (job?.utf8.count ?? 0) + (package?.id.utf8.count ?? 0) + (documentID?.utf8.count ?? 0)
     }
 }
 
@@ -123,21 +141,22 @@ extension JobResult.Outcome {
 
 extension SignerSummary {
     static func encode(subject: String, serial: String, iin: String?, bin: String?, certificateSHA256: [UInt8]) -> [UInt8] {
+        let keys = Keys.all
         var json = JSONWriter()
         json.beginObject()
-        json.key(Keys.all.subject)
+        json.key(keys.subject)
         json.string(subject)
-        json.key(Keys.all.serial)
+        json.key(keys.serial)
         json.string(serial)
         if let iin {
-            json.key(Keys.all.iin)
+            json.key(keys.iin)
             json.string(iin)
         }
         if let bin {
-            json.key(Keys.all.bin)
+            json.key(keys.bin)
             json.string(bin)
         }
-        json.key(Keys.all.certificateSHA256)
+        json.key(keys.certificateSHA256)
         json.string(Hexadecimal.text(certificateSHA256))
         json.endObject()
         return json.finish()
@@ -146,62 +165,80 @@ extension SignerSummary {
 
 extension JSONWriter {
     fileprivate mutating func package(_ package: Package) {
-        key(Keys.all.package)
+        let keys = Keys.all
+        key(keys.package)
         beginObject()
-        key(Keys.all.id)
+        key(keys.id)
         string(package.id)
-        key(Keys.all.index)
+        key(keys.index)
         integer(package.index)
-        key(Keys.all.count)
+        key(keys.count)
         integer(package.count)
         endObject()
     }
 
     fileprivate mutating func digest(_ digest: DocumentDigest) {
-        key(Keys.all.digest)
+        let keys = Keys.all
+        key(keys.digest)
         beginObject()
-        key(Keys.all.algorithm)
+        key(keys.algorithm)
         string(digest.algorithm.name)
-        key(Keys.all.value)
+        key(keys.value)
         base64(digest.value.span)
         endObject()
     }
 
-    fileprivate mutating func timestamp(_ timestamp: TimestampSummary) {
-        key(Keys.all.timestamp)
+    fileprivate mutating func signature(_ signature: Signature) {
+        let keys = Keys.all
+        key(keys.signature)
         beginObject()
-        key(Keys.all.authority)
+        key(keys.format)
+        string(signature.format.rawValue)
+        key(keys.level)
+        string(signature.level.rawValue)
+        key(keys.value)
+        base64(signature.value.span)
+        endObject()
+    }
+
+    fileprivate mutating func timestamp(_ timestamp: TimestampSummary) {
+        let keys = Keys.all
+        key(keys.timestamp)
+        beginObject()
+        key(keys.authority)
         string(timestamp.authority)
-        key(Keys.all.time)
+        key(keys.time)
         string(UTCTimestamp.text(timestamp.time))
-        key(Keys.all.serial)
+        key(keys.serial)
         string(timestamp.serial)
         endObject()
     }
 
     fileprivate mutating func refusal(_ refusal: Refusal) {
-        key(Keys.all.refusal)
+        let keys = Keys.all
+        key(keys.refusal)
         beginObject()
-        key(Keys.all.code)
+        key(keys.code)
         string(refusal.code.rawValue)
-        key(Keys.all.parameters)
+        key(keys.parameters)
         beginObject()
         for parameter in refusal.parameters {
             key(parameter.name)
             string(parameter.value)
         }
         endObject()
-        key(Keys.all.message)
+        key(keys.message)
         string(refusal.message)
-        key(Keys.all.remedy)
+        key(keys.remedy)
         string(refusal.remedy)
         endObject()
     }
 
     fileprivate mutating func position(_ partition: Partition, _ offset: Offset) {
-        key(Keys.all.partition)
+        let keys = Keys.all
+        key(keys.partition)
         integer(Int64(partition.rawValue))
-        key(Keys.all.offset)
+        key(keys.offset)
         integer(offset.rawValue)
     }
 }

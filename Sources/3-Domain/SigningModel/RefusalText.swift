@@ -25,7 +25,7 @@ struct RefusalText: Sendable {
             remedy: "Whoever enqueues must add the field; package and document are given whole or not at all."),
         RefusalText(
             code: .jobFieldInvalid, parameters: ["field", "reason"],
-            message: "The job's {field} is not acceptable: {reason}.",
+            message: "The job's field {field} is not acceptable: {reason}.",
             remedy: "Whoever enqueues must give the field a value that the schema allows."),
         RefusalText(
             code: .jobTooLarge, parameters: ["part", "bytes", "limit"],

@@ -97,7 +97,7 @@ private struct ResultReader {
                 case .attributes: attributes = try reader.object("attributes", bytesMax: Bounds.attributesBytesMax, bytes)
                 case .timestamp: timestamp = try readTimestamp(bytes)
                 case .refusal: refusal = try readRefusal(bytes)
-                case .duplicateOf: duplicateOf = try readPosition("duplicateOf", bytes).map { ($0.partition, $0.offset) }
+                case .duplicateOf: duplicateOf = try readPosition("duplicateOf", "duplicateOf.", bytes).map { ($0.partition, $0.offset) }
                 case .source: source = try readSource(bytes)
                 case .worker: worker = try reader.text("worker", 0...Bounds.resultBytesMax, bytes)
                 }
@@ -267,7 +267,7 @@ private struct ResultReader {
     }
 
     private mutating func readSource(_ bytes: Span<UInt8>) throws(JSONError) -> SourcePosition? {
-        guard let (topic, partition, offset) = try readPosition("source", bytes) else { return nil }
+        guard let (topic, partition, offset) = try readPosition("source", "source.", bytes) else { return nil }
         guard let topic else {
             reader.note("source.topic", .empty)
             return nil
@@ -276,10 +276,10 @@ private struct ResultReader {
     }
 
     private mutating func readPosition(
-        _ path: String, _ bytes: Span<UInt8>
+        _ path: String, _ prefix: StaticString, _ bytes: Span<UInt8>
     ) throws(JSONError) -> (topic: String?, partition: Partition, offset: Offset)? {
         guard try reader.begin(path, bytes) else { return nil }
-        var walk = FieldWalk<PositionField>(path + ".")
+        var walk = FieldWalk<PositionField>(prefix)
         var topic: String?
         var (partition, offset): (Int64?, Int64?) = (nil, nil)
         while let field = try reader.next(&walk, bytes) {
