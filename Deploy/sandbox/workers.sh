@@ -81,18 +81,16 @@ YAML
     } | write_file "$sandbox/configuration/$1.yaml"
 }
 
-# Starts the workers that are down, all at once, then waits until each says that it is ready.
+# Starts the workers that are down, one after the other, then waits until each says that it is ready. A worker has its token open when it
+# listens: SoftHSM now and then shows no token to processes that open one folder at the same moment.
 start_workers() { # names...
-    local worker started=()
+    local worker
     for worker in "$@"; do
         alive "$worker" > /dev/null && continue
         mkdir -p "$sandbox/state/$worker"
         rm -f "$sandbox/run/$worker.listening"
         write_worker_configuration "$worker"
         start_process "$worker" "$programs/tanba-worker" --config "$sandbox/configuration/$worker.yaml"
-        started+=("$worker")
-    done
-    for worker in ${started[@]+"${started[@]}"}; do
         wait_for "$worker" 30 "port of its operations" test -s "$sandbox/run/$worker.listening"
         tr -d ' \n' < "$sandbox/run/$worker.listening" > "$sandbox/run/$worker.port"
     done
