@@ -122,6 +122,19 @@ import Testing
         #expect(error?.description.contains("998877") == false)
     }
 
+    @Test func kafkasPasswordsComeFromWhereTheFileSays() throws {
+        let path = FileManager.default.temporaryDirectory.appending(path: "password-\(UInt64.random(in: .min ... .max))").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try Data("s3cret\n".utf8).write(to: URL(fileURLWithPath: path))
+        let line = "session.timeout.ms: 6000"
+        let text = Self.good.replacingOccurrences(of: line, with: "sasl.password: file:\(path)")
+        #expect(try Self.parse(text).kafka?.properties == ["sasl.password": "s3cret"])
+        let inline = #expect(throws: ConfigurationError.self) {
+            try Self.parse(Self.good.replacingOccurrences(of: line, with: "sasl.password: s3cret"))
+        }
+        #expect(inline?.line == 8 && inline?.description.contains("s3cret") == false)
+    }
+
     @Test func aMissingFileNamesTheWays() throws {
         let error = #expect(throws: ConfigurationError.self) { try TanbaConfiguration.read("/nowhere/tanba.yaml") { _ in nil } }
         #expect(error?.description.contains("/nowhere/tanba.yaml") == true && error?.remedy.contains("--config") == true)

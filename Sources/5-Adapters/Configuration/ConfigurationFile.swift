@@ -82,9 +82,30 @@ extension TanbaConfiguration.Kafka {
             if let reason = refused(name) {
                 throw ConfigurationError(file: reader.file, line: line, reason: "kafka.properties.\(name): \(reason)", remedy: "remove this line")
             }
-            properties[name] = value
+            properties[name] = Self.secrets.contains(name) ? try Self.reveal(name, value, reader.file, line) : value
         }
         try reader.finish()
+    }
+
+    /// librdkafka's properties that are secrets: the file says where they are, not what they are.
+    private static let secrets: Set<String> = [
+        "sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem", "sasl.oauthbearer.client.secret",
+    ]
+
+    /// Fetched here, once: a descriptor can be read only once. librdkafka keeps its own copy for as long as it runs.
+    private static func reveal(_ name: String, _ value: String, _ file: String, _ line: Int) throws(ConfigurationError) -> String {
+        guard let source = SecretSource(value) else {
+            // The value is not shown: it may be the secret itself.
+            throw ConfigurationError(
+                file: file, line: line, reason: "kafka.properties.\(name) must say where the secret is, not what it is",
+                remedy: "write file:/path, fd:NUMBER or env:NAME")
+        }
+        do {
+            return try source.read().withBytes { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+        } catch {
+            throw ConfigurationError(
+                file: file, line: line, reason: "kafka.properties.\(name): \(error)", remedy: "make it readable for this user alone")
+        }
     }
 }
 

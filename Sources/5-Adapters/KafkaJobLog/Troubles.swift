@@ -8,15 +8,17 @@ extension KafkaJobLog {
     /// dropped; the rest is `.misconfigured` while the session is opened and `.unavailable` later, when somebody may be at work on it.
     func attempt<R>(_ what: String, _ call: () throws(KafkaError) -> R) throws(JobLogError) -> R {
         do throws(KafkaError) { return try call() } catch {
-            if error.isFatal, session != nil { try fall(error) }
-            throw trouble(what, error)
+            let wasOpen = session != nil
+            // The second fatal error within a minute is thrown by `fall`; after the first the next call makes new clients.
+            if error.isFatal, wasOpen { try fall(error) }
+            throw trouble(what, error, mayPass: wasOpen || error.isTransient)
         }
     }
 
-    func trouble(_ what: String, _ error: KafkaError) -> JobLogError {
+    func trouble(_ what: String, _ error: KafkaError, mayPass: Bool? = nil) -> JobLogError {
         noteIncidents()
         let trouble = KafkaTrouble(error, incidents: recentIncidents)
-        let mayPass = session != nil || error.isTransient
+        let mayPass = mayPass ?? (session != nil || error.isTransient)
         return trouble.error(mayPass ? .unavailable : .misconfigured, "stream \(stream): cannot \(what)", bootstrap: settings.bootstrap)
     }
 
