@@ -51,6 +51,9 @@ public struct AuditReport: Sendable {
         if findings.count < Self.findingsMax { findings.append(finding) }
     }
 
+    /// Findings that are counted and not listed, as the list is full.
+    mutating func addFurther(_ count: Int) { findingCount += count }
+
     mutating func noteJob(at time: Date) {
         jobs += 1
         firstEnqueued = min(firstEnqueued ?? time, time)

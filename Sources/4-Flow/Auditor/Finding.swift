@@ -33,6 +33,8 @@ public struct Finding: Sendable, Hashable, CustomStringConvertible {
         public static let refusalUnfounded = Code(rawValue: "refusal-unfounded")
         /// A duplicate points at no earlier signed job of its id and content.
         public static let duplicateUnfounded = Code(rawValue: "duplicate-unfounded")
+        /// A profile signed with and without time-stamps.
+        public static let profileLevelMixed = Code(rawValue: "profile-level-mixed")
         /// A package has fewer documents than its jobs say, or they disagree.
         public static let packageIncomplete = Code(rawValue: "package-incomplete")
         public static let packageDisagrees = Code(rawValue: "package-disagrees")
@@ -54,9 +56,12 @@ public struct Finding: Sendable, Hashable, CustomStringConvertible {
         self.sentence = sentence
     }
 
+    /// One line; what would steer a terminal (ids of broken jobs are anybody's bytes) is replaced.
     public var description: String {
         var place = ""
         if let partition, let offset { place = " at partition \(partition), offset \(offset)" }
-        return "\(code.rawValue)\(job.map { ": job \($0)" } ?? "")\(place): \(sentence)"
+        let line = "\(code.rawValue)\(job.map { ": job \($0)" } ?? "")\(place): \(sentence)"
+        let scalars = line.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }
+        return String(String.UnicodeScalarView(scalars))
     }
 }

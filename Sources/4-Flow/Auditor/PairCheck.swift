@@ -15,6 +15,9 @@ struct PairCheck: Sendable {
         var jobID: String?
         var fingerprint: JobFingerprint?
         var package: Package?
+        /// Of a signature that holds.
+        var profile: String?
+        var level: Signature.Level?
         var outcome: JobResult.Outcome
         var findings: [Finding] = []
     }
@@ -45,6 +48,8 @@ struct PairCheck: Sendable {
             case .unsound(let faults):
                 for fault in faults { found(Finding.Code(rawValue: fault.code), fault.sentence) }
             case .sound(let sound):
+                facts.profile = job.profile
+                facts.level = Signature.Level(rawValue: sound.level)
                 for difference in differences(signature, signer, timestamp, sound) { found(.resultDiffersFromSignature, difference) }
             }
         case .refused(let refusal):

@@ -9,62 +9,194 @@ struct Pair: Sendable {
 }
 
 /// The merge of one partition: jobs in offset order, results in the order of their jobs.
+///
+/// What comes in order is paired as it passes and forgotten. What does not is a finding, and is paired all the same where that can be: a
+/// result that stands too early waits for its job, and a job whose result did not come is kept for one that comes late.
 struct PartitionAudit {
     let partition: AuditedPartition
     let check: PairCheck
-    /// Jobs passed over because the next result was of a later one.
-    private var missing: [Offset: String?] = [:]
-    /// Jobs for which no result is left.
+    /// Jobs that were passed over, as the next result was a later one's.
+    private var missing: [Offset: Missing] = [:]
+    /// Results that stood before those of earlier jobs.
+    private var early: [Offset: (record: StreamRecord, result: JobResult)] = [:]
+    /// Jobs for which no result is left: how many, and as many of them as there can be findings.
+    private var pendingCount = 0
     private var pending: [(offset: Offset, job: String?)] = []
+    /// Offsets between jobs at which no job stands, in order.
+    private var holes: [Range<Offset>] = []
+    private var nextJob: Offset
     private var signed: [JobIDDigest: (offset: Offset, content: ContentDigest)] = [:]
+
+    private struct Missing {
+        let job: String?
+        /// Kept for the first ones only.
+        let record: StreamRecord?
+    }
+
+    private static let missingRecordsMax = 10_000
 
     init(partition: AuditedPartition, check: PairCheck) {
         self.partition = partition
         self.check = check
+        nextJob = partition.firstJob
     }
 
     /// Pairs jobs with their results.
-    mutating func pair(_ jobs: [StreamRecord], with results: inout RecordReader, _ report: inout AuditReport) async throws -> [Pair] {
+    mutating func pair(_ jobs: [StreamRecord], with results: inout ResultReader, _ report: inout AuditReport) async throws -> [Pair] {
         var pairs: [Pair] = []
         for job in jobs {
             report.noteJob(at: job.time)
-            while true {
-                guard let record = try await results.peek() else {
-                    pending.append((job.offset, id(of: job)))
-                    break
-                }
-                guard let result = read(record, &report) else {
-                    results.skip()
-                    continue
-                }
-                let source = result.source.offset
-                if source == job.offset {
-                    results.skip()
-                    report.noteResult(result, of: job, record)
-                    pairs.append(Pair(job: job, resultRecord: record, result: result))
-                    break
-                }
-                if source > job.offset {
-                    missing[job.offset] = id(of: job)
-                    break
-                }
-                results.skip()
-                report.noteResult(result, of: nil, record)
-                noteEarlier(result, record, &report)
+            if nextJob < job.offset { holes.append(nextJob..<job.offset) }
+            nextJob = job.offset.next
+            if let (record, result) = early.removeValue(forKey: job.offset) {
+                report.noteResult(result, of: job, record)
+                pairs.append(Pair(job: job, resultRecord: record, result: result))
+                continue
             }
+            try await findResult(of: job, in: &results, &pairs, &report)
         }
         return pairs
     }
 
+    /// After the last job: pairs late results, up to `limit` records. False when there are none left.
+    mutating func drain(_ results: inout ResultReader, limit: Int, _ pairs: inout [Pair], _ report: inout AuditReport) async throws -> Bool {
+        for _ in 0..<limit {
+            guard let entry = try await results.peek() else { return false }
+            results.skip()
+            guard let result = read(entry, &report) else { continue }
+            noteOutOfTurn(result, entry.record, &pairs, &report)
+        }
+        return true
+    }
+
+    private mutating func findResult(
+        of job: StreamRecord, in results: inout ResultReader, _ pairs: inout [Pair], _ report: inout AuditReport
+    ) async throws {
+        while let entry = try await results.peek() {
+            guard let result = read(entry, &report) else {
+                results.skip()
+                continue
+            }
+            let source = result.source.offset
+            if source == job.offset {
+                results.skip()
+                report.noteResult(result, of: job, entry.record)
+                pairs.append(Pair(job: job, resultRecord: entry.record, result: result))
+                return
+            }
+            if source < job.offset || source >= partition.endOfJobs {
+                results.skip()
+                noteOutOfTurn(result, entry.record, &pairs, &report)
+                continue
+            }
+            // It is a later job's: either it stands too early, and this job's is the next, or this job has none here
+            guard try await results.peek(ahead: 1)?.source == job.offset else {
+                missing[job.offset] = Missing(job: id(of: job), record: missing.count < Self.missingRecordsMax ? job : nil)
+                return
+            }
+            results.skip()
+            if early[source] == nil {
+                found(.resultOutOfOrder, result, source, "its result, record \(entry.record.offset), stands before that of an earlier job", &report)
+                early[source] = (entry.record, result)
+            } else {
+                noteDouble(result, entry.record, &report)
+            }
+        }
+        pendingCount += 1
+        if pending.count < AuditReport.findingsMax { pending.append((job.offset, id(of: job))) }
+    }
+
+    /// After the last result: what is left of jobs has none, and what is left of results belongs to nobody.
+    mutating func finish(_ report: inout AuditReport, allowsPending: Bool) {
+        for (source, (record, result)) in early.sorted(by: { $0.key < $1.key }) {
+            report.noteResult(result, of: nil, record)
+            noteStranger(result, record, source, &report)
+        }
+        for (offset, missing) in missing.sorted(by: { $0.key < $1.key }) {
+            report.lost += 1
+            report.add(
+                Finding(.jobWithoutResult, job: missing.job, partition: partition.partition, offset: offset, "later jobs have results, it has none"))
+        }
+        report.pending += pendingCount
+        guard !allowsPending else { return }
+        for (offset, job) in pending {
+            report.add(Finding(.jobPending, job: job, partition: partition.partition, offset: offset, "it has no result yet"))
+        }
+        report.addFurther(pendingCount - pending.count)
+    }
+
+    // MARK: What does not come in order
+
+    /// A result that is not of the job whose turn it is: of one that was passed over, of one that has a result, or of none.
+    private mutating func noteOutOfTurn(_ result: JobResult, _ record: StreamRecord, _ pairs: inout [Pair], _ report: inout AuditReport) {
+        let source = result.source.offset
+        if let missing = missing.removeValue(forKey: source) {
+            report.noteResult(result, of: missing.record, record)
+            found(.resultOutOfOrder, result, source, "its result, record \(record.offset), stands behind that of a later job", &report)
+            if let job = missing.record { pairs.append(Pair(job: job, resultRecord: record, result: result)) }
+            return
+        }
+        report.noteResult(result, of: nil, record)
+        if source < partition.firstJob {
+            // Its job was deleted with its time (retention): nothing to compare with.
+            report.outside += 1
+        } else if source >= partition.endOfJobs || isHole(source) {
+            noteStranger(result, record, source, &report)
+        } else {
+            noteDouble(result, record, &report, isCounted: true)
+        }
+    }
+
+    private func noteDouble(_ result: JobResult, _ record: StreamRecord, _ report: inout AuditReport, isCounted: Bool = false) {
+        if !isCounted { report.noteResult(result, of: nil, record) }
+        report.doubled += 1
+        found(.resultDoubled, result, result.source.offset, "it has a second result, record \(record.offset)", &report)
+    }
+
+    private func noteStranger(_ result: JobResult, _ record: StreamRecord, _ source: Offset, _ report: inout AuditReport) {
+        found(.resultWithoutJob, result, record.offset, "it names the job at offset \(source), which is not there", &report)
+    }
+
+    private func found(_ code: Finding.Code, _ result: JobResult, _ offset: Offset, _ sentence: String, _ report: inout AuditReport) {
+        report.add(Finding(code, job: result.job, partition: partition.partition, offset: offset, sentence))
+    }
+
+    private func isHole(_ offset: Offset) -> Bool {
+        var (low, high) = (0, holes.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if holes[middle].upperBound <= offset { low = middle + 1 } else { high = middle }
+        }
+        return low < holes.count && holes[low].contains(offset)
+    }
+
+    private func read(_ entry: ResultReader.Entry, _ report: inout AuditReport) -> JobResult? {
+        switch entry.reading {
+        case .success(let result): return result
+        case .failure(let error):
+            report.results += 1
+            report.add(Finding(.resultUnreadable, partition: partition.partition, offset: entry.record.offset, "\(error)"))
+            return nil
+        }
+    }
+
+    private func id(of job: StreamRecord) -> String? { job.key.map { String(decoding: $0, as: UTF8.self) } }
+}
+
+// MARK: - What a pair says, beside what came before
+
+extension PartitionAudit {
     /// Compares what a pair says with what came before.
-    mutating func note(_ pair: Pair, _ facts: PairCheck.Facts, _ report: inout AuditReport, _ packages: inout PackageTally) {
+    mutating func note(
+        _ pair: Pair, _ facts: PairCheck.Facts, _ report: inout AuditReport, _ packages: inout PackageTally, _ levels: inout LevelTally
+    ) {
         for finding in facts.findings { report.add(finding) }
         func found(_ code: Finding.Code, _ sentence: String, _ report: inout AuditReport) {
             report.add(Finding(code, job: facts.jobID, partition: partition.partition, offset: pair.job.offset, sentence))
         }
-        if let package = facts.package, let id = facts.jobID {
-            packages.note(package, job: id, facts.outcome, partition.partition, pair.job.offset, &report)
-        }
+        let position = (partition.partition, pair.job.offset)
+        if let package = facts.package { packages.note(package, facts, at: position, &report) }
+        levels.note(facts, at: position)
         guard let fingerprint = facts.fingerprint else { return }
         let first = signed[fingerprint.id]
         switch facts.outcome {
@@ -91,92 +223,6 @@ struct PartitionAudit {
                 return found(.refusalUnfounded, "no signed job of its id with other content stands before it", &report)
             }
         case .refused: break
-        }
-    }
-
-    /// After the last job: what is left of results belongs to nobody, and what is left of jobs has none.
-    mutating func finish(_ results: inout RecordReader, _ report: inout AuditReport, allowsPending: Bool) async throws {
-        while let record = try await results.peek() {
-            results.skip()
-            guard let result = read(record, &report) else { continue }
-            report.noteResult(result, of: nil, record)
-            noteEarlier(result, record, &report)
-        }
-        for (offset, job) in missing.sorted(by: { $0.key < $1.key }) {
-            report.lost += 1
-            report.add(Finding(.jobWithoutResult, job: job, partition: partition.partition, offset: offset, "later jobs have results, it has none"))
-        }
-        report.pending += pending.count
-        guard !allowsPending else { return }
-        for (offset, job) in pending {
-            report.add(Finding(.jobPending, job: job, partition: partition.partition, offset: offset, "it has no result yet"))
-        }
-    }
-
-    /// A result that is not the next job's: of one that was passed over, of one that has a result, or of none.
-    private mutating func noteEarlier(_ result: JobResult, _ record: StreamRecord, _ report: inout AuditReport) {
-        let source = result.source.offset
-        func found(_ code: Finding.Code, _ sentence: String) {
-            report.add(Finding(code, job: result.job, partition: partition.partition, offset: record.offset, sentence))
-        }
-        if missing.removeValue(forKey: source) != nil {
-            found(.resultOutOfOrder, "the result of the job at offset \(source) stands behind that of a later one")
-        } else if source < partition.firstJob {
-            // Its job was deleted with its time (retention): nothing to compare with.
-            report.outside += 1
-        } else if source >= partition.endOfJobs {
-            found(.resultWithoutJob, "it names the job at offset \(source), which is not there")
-        } else {
-            report.doubled += 1
-            found(.resultDoubled, "the job at offset \(source) has a result already")
-        }
-    }
-
-    private func read(_ record: StreamRecord, _ report: inout AuditReport) -> JobResult? {
-        do {
-            return try JobResult.read(record.value ?? [])
-        } catch {
-            report.results += 1
-            report.add(Finding(.resultUnreadable, partition: partition.partition, offset: record.offset, "\(error)"))
-            return nil
-        }
-    }
-
-    private func id(of job: StreamRecord) -> String? { job.key.map { String(decoding: $0, as: UTF8.self) } }
-}
-
-/// Which documents of each package have a result of their own.
-struct PackageTally {
-    private struct Tally {
-        let count: Int64
-        var indices: Set<Int64> = []
-    }
-
-    private var packages: [String: Tally] = [:]
-
-    mutating func note(
-        _ package: Package, job: String, _ outcome: JobResult.Outcome, _ partition: Partition, _ offset: Offset, _ report: inout AuditReport
-    ) {
-        var tally = packages[package.id] ?? Tally(count: package.count)
-        if tally.count != package.count {
-            report.add(
-                Finding(
-                    .packageDisagrees, job: job, partition: partition, offset: offset,
-                    "package \(package.id) has \(tally.count) documents, or \(package.count)"))
-        }
-        if case .duplicate = outcome {} else { tally.indices.insert(package.index) }
-        packages[package.id] = tally
-    }
-
-    func finish(_ report: inout AuditReport, allowsPending: Bool) {
-        for (id, tally) in packages.sorted(by: { $0.key < $1.key }) {
-            if Int64(tally.indices.count) >= tally.count {
-                report.packagesComplete += 1
-            } else {
-                report.packagesIncomplete += 1
-                guard !allowsPending else { continue }
-                report.add(Finding(.packageIncomplete, "package \(id) has results for \(tally.indices.count) of \(tally.count) documents"))
-            }
         }
     }
 }

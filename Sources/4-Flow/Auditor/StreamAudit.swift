@@ -5,7 +5,7 @@ import SigningModel
 /// Proves from a stream's topics alone that each job has its one true result, or says what is wrong.
 ///
 /// Needs no keys and not the worker's word. Reads each partition once, jobs and results side by side, as both stand in the same order;
-/// what it keeps is the id and content of each signed job (about 60 bytes), the indices of packages, and findings up to a bound.
+/// what it keeps is the id and content of each signed job (about 60 bytes), the places in packages, and findings up to a bound.
 public struct StreamAudit: Sendable {
     private let stream: any ResultStream
     private let judge: SignatureJudge
@@ -25,46 +25,41 @@ public struct StreamAudit: Sendable {
     public func run(progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }) async throws -> AuditReport {
         var report = AuditReport(stream: stream.name)
         var packages = PackageTally()
+        var levels = LevelTally()
         let partitions = try await stream.partitions()
         let total = partitions.reduce(0) { $0 + Int($1.endOfJobs.rawValue - $1.firstJob.rawValue) }
         for partition in partitions {
             var audit = PartitionAudit(
                 partition: partition,
                 check: PairCheck(stream: stream.name, partition: partition.partition, partitionCount: partitions.count, judge: judge))
-            var results = RecordReader { from in try await stream.results(of: partition.partition, from: from, limit: Self.batchMax) }
+            var results = ResultReader { from in try await stream.results(of: partition.partition, from: from, limit: Self.batchMax) }
             var from = partition.firstJob
             while true {
                 let jobs = try await stream.jobs(of: partition.partition, from: from, limit: Self.batchMax)
                 guard let last = jobs.last else { break }
                 from = last.offset.next
                 let pairs = try await audit.pair(jobs, with: &results, &report)
-                let facts = await CPUWork.map(pairs) { [check = audit.check] pair in check.check(pair.job, pair.resultRecord, pair.result) }
-                for (pair, facts) in zip(pairs, facts) { audit.note(pair, facts, &report, &packages) }
+                await compare(pairs, &audit, &report, &packages, &levels)
                 progress(report.jobs, total)
             }
-            try await audit.finish(&results, &report, allowsPending: allowsPending)
+            var isMore = true
+            while isMore {
+                var late: [Pair] = []
+                isMore = try await audit.drain(&results, limit: Self.batchMax, &late, &report)
+                await compare(late, &audit, &report, &packages, &levels)
+            }
+            audit.finish(&report, allowsPending: allowsPending)
         }
+        levels.finish(&report)
         packages.finish(&report, allowsPending: allowsPending)
         return report
     }
-}
 
-/// Results of one partition, one after the other.
-struct RecordReader {
-    let read: (Offset) async throws -> [StreamRecord]
-    private var buffer: ArraySlice<StreamRecord> = []
-    private var from = Offset(0)
-    private var isAtEnd = false
-
-    init(read: @escaping (Offset) async throws -> [StreamRecord]) { self.read = read }
-
-    mutating func peek() async throws -> StreamRecord? {
-        if buffer.isEmpty, !isAtEnd {
-            buffer = try await read(from)[...]
-            if let last = buffer.last { from = last.offset.next } else { isAtEnd = true }
-        }
-        return buffer.first
+    /// Checks pairs in parallel, then one after the other with what came before them.
+    private func compare(
+        _ pairs: [Pair], _ audit: inout PartitionAudit, _ report: inout AuditReport, _ packages: inout PackageTally, _ levels: inout LevelTally
+    ) async {
+        let facts = await CPUWork.map(pairs) { [check = audit.check] pair in check.check(pair.job, pair.resultRecord, pair.result) }
+        for (pair, facts) in zip(pairs, facts) { audit.note(pair, facts, &report, &packages, &levels) }
     }
-
-    mutating func skip() { buffer.removeFirst() }
 }
