@@ -46,47 +46,60 @@ struct VerifyCommand {
         guard !files.isEmpty else { throw UsageError(description: "no .p7s files in \(invocation.arguments.joined(separator: ", "))") }
     }
 
+    /// What became of one file.
+    private enum Outcome: Sendable {
+        case judged(SignatureJudge.Verdict)
+        /// The file or its document could not be read, so nothing is known of the signature.
+        case unread(code: String, sentence: String)
+    }
+
     func run() async throws -> ExitStatus {
         let line = ProgressLine("signatures", total: files.count)
-        var bad = 0
+        var (bad, unread) = (0, 0)
         var rest = files[...]
         while !rest.isEmpty {
             let chunk = Array(rest.prefix(256))
             rest = rest.dropFirst(256)
-            let verdicts = await CPUWork.map(chunk) { file in verify(file) }
+            let outcomes = await CPUWork.map(chunk) { file in verify(file) }
             line.clear()
-            for (file, verdict) in zip(chunk, verdicts) {
-                if case .unsound = verdict { bad += 1 }
-                StandardStreams.writeOut(isJSON ? json(file, verdict) : text(file, verdict))
+            for (file, outcome) in zip(chunk, outcomes) {
+                switch outcome {
+                case .judged(.sound): break
+                case .judged(.unsound): bad += 1
+                case .unread: unread += 1
+                }
+                StandardStreams.writeOut(isJSON ? json(file, outcome) : text(file, outcome))
             }
             line.advance(to: files.count - rest.count)
         }
         line.clear()
-        if !isJSON { StandardStreams.writeOut("\(files.count - bad) of \(files.count) signatures hold\n") }
-        return bad == 0 ? .done : .refused
+        if !isJSON { StandardStreams.writeOut("\(files.count - bad - unread) of \(files.count) signatures hold\n") }
+        if bad > 0 { return .refused }
+        return unread == 0 ? .done : .worldFailed
     }
 
-    private func verify(_ file: String) -> SignatureJudge.Verdict {
+    private func verify(_ file: String) -> Outcome {
+        let signature: [UInt8]
         do {
-            let signature = try Files.read(file, atMost: Self.signatureBytesMax)
-            guard let document = document(of: file) else {
-                return .unsound([("document-missing", "no document for it \(documents.map { "under \($0)" } ?? "beside it")")])
-            }
-            var problem: (code: String, sentence: String)?
-            let verdict = judge.judge(signature) { algorithm in
-                var hasher = algorithm.function.makeHasher()
-                do {
-                    _ = try Files.forEachChunk(of: document) { hasher.update($0) }
-                    return hasher.finish()
-                } catch {
-                    problem = ("document-unreadable", "\(error)")
-                    return nil
-                }
-            }
-            return problem.map { .unsound([$0]) } ?? verdict
+            signature = try Files.read(file, atMost: Self.signatureBytesMax)
         } catch {
-            return .unsound([("file-unreadable", "\(error)")])
+            return .unread(code: "file-unreadable", sentence: "\(error)")
         }
+        guard let document = document(of: file) else {
+            return .judged(.unsound([("document-missing", "no document for it \(documents.map { "under \($0)" } ?? "beside it")")]))
+        }
+        var problem: Outcome?
+        let verdict = judge.judge(signature) { algorithm in
+            var hasher = algorithm.function.makeHasher()
+            do {
+                _ = try Files.forEachChunk(of: document) { hasher.update($0) }
+                return hasher.finish()
+            } catch {
+                problem = .unread(code: "document-unreadable", sentence: "\(error)")
+                return nil
+            }
+        }
+        return problem ?? .judged(verdict)
     }
 
     /// X for X.p7s: beside it; under `--documents` by the longest end of its path that exists there.
@@ -102,25 +115,26 @@ struct VerifyCommand {
         return nil
     }
 
-    private func text(_ file: String, _ verdict: SignatureJudge.Verdict) -> String {
-        switch verdict {
-        case .sound(let sound):
+    private func text(_ file: String, _ outcome: Outcome) -> String {
+        switch outcome {
+        case .judged(.sound(let sound)):
             let time =
                 sound.timeStamps.first.map { "stamped \($0.time.formatted(.iso8601))" } ?? "signing time \(sound.signingTime.formatted(.iso8601))"
             return "ok   \(file): \(sound.level), \(sound.certificate.subject), \(time)\n"
-        case .unsound(let faults):
+        case .unread(let code, let sentence): return "ERR  \(file): \(code): \(sentence)\n"
+        case .judged(.unsound(let faults)):
             return "BAD  \(file): " + faults.map { "\($0.code): \($0.sentence)" }.joined(separator: "; ") + "\n"
         }
     }
 
-    private func json(_ file: String, _ verdict: SignatureJudge.Verdict) -> String {
+    private func json(_ file: String, _ outcome: Outcome) -> String {
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("file")
         writer.string(file)
         writer.key("holds")
-        switch verdict {
-        case .sound(let sound):
+        switch outcome {
+        case .judged(.sound(let sound)):
             writer.boolean(true)
             writer.key("level")
             writer.string(sound.level)
@@ -132,21 +146,28 @@ struct VerifyCommand {
             writer.beginArray()
             for stamp in sound.timeStamps { writer.string(stamp.time.formatted(.iso8601)) }
             writer.endArray()
-        case .unsound(let faults):
+        case .judged(.unsound(let faults)):
             writer.boolean(false)
-            writer.key("findings")
-            writer.beginArray()
-            for fault in faults {
-                writer.beginObject()
-                writer.key("code")
-                writer.string(fault.code)
-                writer.key("sentence")
-                writer.string(fault.sentence)
-                writer.endObject()
-            }
-            writer.endArray()
+            write(faults, &writer)
+        case .unread(let code, let sentence):
+            writer.null()
+            write([(code, sentence)], &writer)
         }
         writer.endObject()
         return String(decoding: writer.bytes, as: UTF8.self) + "\n"
+    }
+
+    private func write(_ findings: [(code: String, sentence: String)], _ writer: inout JSONWriter) {
+        writer.key("findings")
+        writer.beginArray()
+        for finding in findings {
+            writer.beginObject()
+            writer.key("code")
+            writer.string(finding.code)
+            writer.key("sentence")
+            writer.string(finding.sentence)
+            writer.endObject()
+        }
+        writer.endArray()
     }
 }
