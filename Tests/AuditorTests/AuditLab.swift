@@ -16,8 +16,14 @@ struct AuditLab: ResultStream {
     var results: [[StreamRecord]] = []
 
     /// Two documents of each kind in two packages, a duplicate, a conflict, refusals, one job that waits.
-    static func honest() async throws -> AuditLab {
-        let storage = MemoryStream("test", partitions: 2)
+    static func honest(partitions: Int = 2) async throws -> AuditLab { try await partitions == 1 ? small.value : made.value }
+
+    /// Made once: signing takes longer than auditing.
+    private static let made = Task { try await make(partitions: 2) }
+    private static let small = Task { try await make(partitions: 1) }
+
+    private static func make(partitions: Int) async throws -> AuditLab {
+        let storage = MemoryStream("test", partitions: partitions)
         for index in 0..<12 {
             var job = Job.test("job-\(index)", profile: index.isMultiple(of: 2) ? "p256-b" : "rsa-t")
             job.package = Package(id: "pack", index: Int64(index), count: 12)
@@ -44,7 +50,7 @@ struct AuditLab: ResultStream {
             metrics: Metrics()
         ).run()
         var lab = AuditLab()
-        for partition in 0..<2 {
+        for partition in 0..<partitions {
             let records = await storage.records(of: partition)
             lab.jobs.append(records.jobs.enumerated().map { StreamRecord(offset: Offset(Int64($0)), key: $1.key, value: $1.value, time: $1.time) })
             // Markers leave holes in the offsets of results.
@@ -79,6 +85,30 @@ struct AuditLab: ResultStream {
             offset: record.offset, key: key ?? record.key, value: result.encoded(), time: record.time)
     }
 
+    /// The record of the job that a result is of.
+    func job(of place: (partition: Int, index: Int)) throws -> (record: StreamRecord, job: Job) {
+        let source = try JobResult.read(results[place.partition][place.index].value ?? []).source.offset
+        guard let record = jobs[place.partition].first(where: { $0.offset == source }), case .job(let job) = Job.read(record.value) else {
+            throw NotThere()
+        }
+        return (record, job)
+    }
+
+    /// Puts a job and its result at the end of a partition, as they are.
+    mutating func append(_ job: StreamRecord, _ result: JobResult, to partition: Int) {
+        jobs[partition].append(job)
+        let offset = (results[partition].last?.offset.rawValue ?? 0) + 2
+        results[partition].append(StreamRecord(offset: Offset(offset), key: job.key, value: result.encoded(), time: job.time))
+    }
+
+    /// The same records, each result under another offset, in this order.
+    mutating func reorder(_ partition: Int, _ order: [Int]) {
+        let records = results[partition]
+        results[partition] = order.enumerated().map { place, index in
+            StreamRecord(offset: Offset(Int64(place) * 2 + 1), key: records[index].key, value: records[index].value, time: records[index].time)
+        }
+    }
+
     struct NotThere: Error {}
 
     // MARK: ResultStream
@@ -93,5 +123,13 @@ struct AuditLab: ResultStream {
 
     func results(of partition: Partition, from: Offset, limit: Int) async throws -> [StreamRecord] {
         Array(results[Int(partition.rawValue)].filter { $0.offset >= from }.prefix(min(limit, 3)))
+    }
+}
+
+extension AuditLab {
+    /// Trusts the test's root, for signers and for authorities.
+    var judge: SignatureJudge {
+        let anchors = TrustAnchors([TestPKI.shared.root.certificate])
+        return SignatureJudge(anchors: anchors, timeStampAnchors: anchors)
     }
 }

@@ -6,6 +6,11 @@ public struct TestPKI: Sendable {
     public struct Identity: Sendable {
         public let key: PrivateKey
         public let certificate: Certificate
+
+        public init(key: PrivateKey, certificate: Certificate) {
+            self.key = key
+            self.certificate = certificate
+        }
     }
 
     public let root: Identity
