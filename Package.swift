@@ -50,7 +50,7 @@ let package = Package(
         .domain("SigningModel", uses: "JSON", "DER", "CMS", "LibCrypto"),
         .domain("CertificateTrust", uses: "DER", "LibCrypto"),
         // 4-Flow: the pipeline and, apart from it, the auditor; they never meet
-        .flow("SigningPipeline", uses: "SigningModel", "CertificateTrust", "SignatureTemplate", "CAdES", "CMS", "TimeStampProtocol", "LibCrypto", "Failpoints", "Log", "Metrics"),
+        .flow("SigningPipeline", uses: "SigningModel", "CertificateTrust", "SignatureTemplate", "CAdES", "CMS", "TimeStampProtocol", "LibCrypto", "OperatingSystem", "Failpoints", "Log", "Metrics"),
         .flow("Auditor", uses: "OperatingSystem", "JSON", "SigningModel", "CertificateTrust", "CAdES", "CMS", "TimeStampProtocol", "DER", "LibCrypto", "Log"),
         // 5-Adapters: one outside system each
         .adapter("Configuration", uses: "SigningModel", "CMS", "LibCrypto", "OperatingSystem", "YAML"),

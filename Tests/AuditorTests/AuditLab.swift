@@ -38,9 +38,9 @@ struct AuditLab: ResultStream {
         let pki = TestPKI.shared
         let profiles = [
             try SigningProfile(
-                name: "p256-b", signer: SoftwareSigner(key: pki.p256.key, certificate: pki.p256.certificate), digest: .sha256, level: .baselineB),
+                name: "p256-b", signers: [SoftwareSigner(key: pki.p256.key, certificate: pki.p256.certificate)], digest: .sha256, level: .baselineB),
             try SigningProfile(
-                name: "rsa-t", signer: SoftwareSigner(key: pki.rsa2048.key, certificate: pki.rsa2048.certificate), digest: .sha256,
+                name: "rsa-t", signers: [SoftwareSigner(key: pki.rsa2048.key, certificate: pki.rsa2048.certificate)], digest: .sha256,
                 level: .baselineT(LocalTimeStampAuthority(pki.authority))),
         ]
         var settings = PipelineSettings()

@@ -93,7 +93,7 @@ import Testing
         try await stand.enqueue((0..<300).map { .test("job-\($0 % 260)") })
         let identity = TestPKI.shared.p256
         let signer = SoftwareSigner(key: identity.key, certificate: identity.certificate)
-        let profile = try SigningProfile(name: "p256-b", signer: signer, digest: .sha256, level: .baselineB)
+        let profile = try SigningProfile(name: "p256-b", signers: [signer], digest: .sha256, level: .baselineB)
         var settings = PipelineSettings()
         settings.batchResultsMax = 20
         settings.inFlightMax = 60

@@ -28,8 +28,8 @@ struct PipelineLab {
         Pipeline(
             log: log,
             profiles: [
-                try SigningProfile(name: "p256-b", signer: signer, digest: .sha256, level: .baselineB),
-                try SigningProfile(name: "p256-t", signer: signer, digest: .sha256, level: .baselineT(authority)),
+                try SigningProfile(name: "p256-b", signers: [signer], digest: .sha256, level: .baselineB),
+                try SigningProfile(name: "p256-t", signers: [signer], digest: .sha256, level: .baselineT(authority)),
             ], profilesElsewhere: ["elsewhere"], worker: "lab", settings: settings, clock: clock, report: .silent, metrics: metrics)
     }
 

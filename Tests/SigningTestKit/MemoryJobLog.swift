@@ -25,6 +25,9 @@ public actor MemoryJobLog: JobLog {
     private let endsWithJobs: Bool
     public private(set) var publications = 0
     public private(set) var isClosed = false
+    /// How often the partitions were given up.
+    public private(set) var standBys = 0
+    private var isStandingBy = false
 
     /// - Parameter endsWithJobs: reports the end when all jobs were given out.
     public init(_ storage: MemoryStream, receiveScript: [Event] = [], publishScript: [Event] = [], endsWithJobs: Bool = true) async {
@@ -50,6 +53,18 @@ public actor MemoryJobLog: JobLog {
             case .fails(let error): throw error
             case .rewinds, .commitsAndFails: preconditionFailure("an event of publish in the script of receive")
             }
+        }
+        if demand.isStandingBy != isStandingBy {
+            isStandingBy = demand.isStandingBy
+            for partition in next.indices { next[partition] = await storage.position(of: partition) }
+            if isStandingBy {
+                standBys += 1
+                intake.dropped.formUnion(next.indices.map { Partition(Int32($0)) })
+            }
+        }
+        if isStandingBy {
+            await Task.yield()
+            return intake
         }
         var isAtEnd = true
         for partition in next.indices {

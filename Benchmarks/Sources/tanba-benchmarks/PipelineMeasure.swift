@@ -11,7 +11,7 @@ import SigningPipeline
 func measurePipeline(_ measure: String, _ key: Key, _ effort: Effort, _ scene: Scene) async throws -> Outcome {
     let count = effort.documents(key == .rsa2048 ? 600 : 8000)
     let signer = try await scene.signer(key, sessions: 2, checks: .off)
-    let profile = try SigningProfile(name: key.name, signer: signer, digest: .sha256, level: .baselineB)
+    let profile = try SigningProfile(name: key.name, signers: [signer], digest: .sha256, level: .baselineB)
     let bare = try BareToken(scene, key, threads: 2)
     let jobs = (0..<count).map { number in
         Job(

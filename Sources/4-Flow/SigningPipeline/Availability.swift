@@ -2,7 +2,7 @@ import FoundationEssentials
 import Log
 import Synchronization
 
-/// The health of one part of the outside world that jobs wait for: a signer's token, a time-stamp authority.
+/// The health of one part of the outside world that jobs wait for: a time-stamp authority.
 ///
 /// While it is out, one caller probes with growing pauses (full jitter, to `pauseMax`) and all others wait for it: an outage
 /// costs one request at a time, however many jobs wait.
@@ -110,9 +110,10 @@ actor Availability {
         waiting = []
     }
 
-    /// 0.1 s, doubled for each probe, at most `pauseMax`; a random part of it.
-    private nonisolated func pause(after probes: Int) -> Duration {
-        let most = min(pauseMax, .milliseconds(100) * (1 << min(probes, 16)))
-        return most * Double.random(in: 0.1...1)
-    }
+    private nonisolated func pause(after probes: Int) -> Duration { fullJitter(after: probes, max: pauseMax) }
+}
+
+/// 0.1 s, doubled for each failure, at most `max`; a random part of it.
+func fullJitter(after failures: Int, max: Duration) -> Duration {
+    min(max, .milliseconds(100) * (1 << min(failures, 16))) * Double.random(in: 0.1...1)
 }

@@ -5,13 +5,16 @@ import SigningModel
 /// What the pipeline's one task knows of its jobs: their places, who waits for whom, what waits for a signer.
 struct FlowState {
     var window: InFlightWindow
-    var queues = SigningQueues()
+    var queues: SigningQueues
     private var jobs = JobsInFlight()
     private let results: ResultWriter
     private let metrics: PipelineMetrics
     private let clock: PipelineClock
+    private let giveUpAfter: Duration?
 
-    init(settings: PipelineSettings, results: ResultWriter, metrics: PipelineMetrics, clock: PipelineClock) {
+    init(profiles: [SigningProfile], settings: PipelineSettings, results: ResultWriter, metrics: PipelineMetrics, clock: PipelineClock) {
+        queues = SigningQueues(profiles)
+        giveUpAfter = settings.giveUpAfter
         window = InFlightWindow(jobsMax: settings.inFlightMax, partitionJobsMax: settings.partitionInFlightMax)
         self.results = results
         self.metrics = metrics
@@ -21,7 +24,24 @@ struct FlowState {
     /// What can be taken now. While jobs are in flight the wait is short, as their results come between two calls.
     func demand(isDraining: Bool) -> Demand {
         Demand(
-            limit: isDraining ? 0 : min(window.room, 1024), full: window.full, wait: window.count == 0 ? .milliseconds(200) : .milliseconds(5))
+            limit: isDraining ? 0 : min(window.room, 1024), full: window.full, wait: window.count == 0 ? .milliseconds(200) : .milliseconds(5),
+            isStandingBy: isStandingBy)
+    }
+
+    /// A profile of the stream has been without a key for so long that another worker should have the partitions.
+    var isStandingBy: Bool {
+        guard let giveUpAfter, let since = queues.withoutKeySince else { return false }
+        return clock.elapsed() - since >= giveUpAfter
+    }
+
+    /// Jobs that were not signed go to another key, those that nobody waits for nowhere.
+    mutating func takeBack(_ unsigned: UnsignedBatch) {
+        let jobs = unsigned.jobs.filter { window.holds($0.received.place) }
+        if let ticket = unsigned.ticket {
+            queues.returned(ticket, unsigned: jobs)
+        } else if let profile = jobs.first?.profile {
+            queues.giveBack(jobs, of: profile.name)
+        }
     }
 
     mutating func admit(_ record: JobRecord, at now: Date) -> ReceivedJob {
@@ -88,4 +108,11 @@ struct FlowState {
         metrics.surplusKeyOperations.add(Double(batch.jobs.count { $0.settled.outcome == .signed }), metrics.stream)
         return window.ownedPartitions.flatMap { drop($0) }
     }
+}
+
+/// Jobs that came back from stage 3 or 4 without a signature that can be published.
+struct UnsignedBatch: Sendable {
+    let jobs: [ValidatedJob]
+    /// The key that held them; nil when they came back from a time-stamp.
+    let ticket: KeyTicket?
 }

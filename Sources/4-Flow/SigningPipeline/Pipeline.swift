@@ -18,7 +18,8 @@ public final class Pipeline: Sendable {
     private let clock: PipelineClock
     private let report: Log
     private let metrics: PipelineMetrics
-    private let signers: [String: Availability]
+    private let profiles: [SigningProfile]
+    private let keysOut = KeysOut()
     private let authorities: [String: Availability]
     private let mailbox = Mailbox()
     private let opened = Atomic(false)
@@ -41,23 +42,25 @@ public final class Pipeline: Sendable {
         self.clock = clock
         self.report = report
         self.metrics = PipelineMetrics(metrics, stream: log.stream)
-        var signers: [String: Availability] = [:]
+        self.profiles = profiles
         var authorities: [String: Availability] = [:]
         for profile in profiles {
-            signers[profile.name] = Availability(of: "signer of profile \(profile.name)", clock: clock, log: report, pauseMax: settings.retryPauseMax)
             if case .baselineT(let authority) = profile.level, authorities[authority.name] == nil {
                 authorities[authority.name] = Availability(
                     of: "time-stamp authority \(authority.name)", clock: clock, log: report, pauseMax: settings.retryPauseMax)
             }
         }
-        self.signers = signers
         self.authorities = authorities
     }
 
     /// What jobs wait for now: the log, a signer, an authority. Empty when all is well.
     public var waitsFor: [String] {
-        (opened.load(ordering: .relaxed) ? [] : ["the log of stream \(log.stream)"]) + availabilities.filter(\.isOut).map(\.name)
+        (opened.load(ordering: .relaxed) ? [] : ["the log of stream \(log.stream)"]) + keysOut.profilesWithoutKey(profiles)
+            + authorities.values.filter(\.isOut).map(\.name)
     }
+
+    /// The keys that do not sign now, with what is known of why; jobs go to the other keys of their profile, if it has any.
+    public var keysAway: [(profile: String, key: String, reason: String)] { keysOut.list(profiles) }
 
     /// Stops the intake; `run` returns when what is in flight is published.
     public func drain() async { await mailbox.stopIntake(at: clock.elapsed()) }
@@ -82,8 +85,8 @@ public final class Pipeline: Sendable {
                 outcome = .failure(error)
             }
             stages.cancelAll()
-            // Who waits for a token or an authority would wait for ever.
-            for availability in availabilities { await availability.close() }
+            // Who waits for an authority would wait for ever.
+            for authority in authorities.values { await authority.close() }
             return outcome
         }
         await log.close()
@@ -92,16 +95,17 @@ public final class Pipeline: Sendable {
 
     /// The way of a job, top to bottom.
     private func flow(beside stages: inout DiscardingTaskGroup) async throws {
-        var state = FlowState(settings: settings, results: results, metrics: metrics, clock: clock)
+        var state = FlowState(profiles: profiles, settings: settings, results: results, metrics: metrics, clock: clock)
         while true {
             try Task.checkCancellation()
             let letters = await mailbox.take()
             let drainingSince = letters.stoppedAt
 
             // What came back from stages 3 and 4
-            if let failure = letters.failure { throw failure }
-            for profile in letters.signedBatchesOf { state.queues.returned(to: profile) }
             for settled in letters.settled { state.settle(settled) }
+            for ticket in letters.signedBatches { state.queues.returned(ticket) }
+            for unsigned in letters.unsigned { state.takeBack(unsigned) }
+            try watchKeys(letters, &state, &stages)
 
             // 1. Intake
             Failpoint.intakeBeforeReceive.pass()
@@ -145,29 +149,66 @@ public final class Pipeline: Sendable {
         }
     }
 
-    /// Stages 3 and 4 for one batch of one profile. Ends early, without a trace, when the pipeline ends or nobody wants the jobs.
-    private func signAndStamp(_ jobs: [ValidatedJob], since: Duration, isFirst: Bool = true) async {
-        let profile = jobs[0].profile
-        do {
+    /// Stages 3 and 4 for one batch and one key. A key that fails gives its jobs back.
+    private func signAndStamp(_ batch: SigningBatch, since: Duration) async {
+        let signed: [SignedJob]
+        do throws(SignerError) {
             Failpoint.signBefore.pass()
-            let signed = try await signers[profile.name]!.persist(
-                isVain: { await self.mailbox.areGone(jobs) }, isFinal: { (error: SignerError) in error.isPermanent },
-                work: { () async throws(SignerError) in try await profile.sign(jobs, at: self.clock.wall()) })
+            signed = try await batch.key.sign(batch.jobs, at: clock.wall())
             Failpoint.signAfter.pass()
-            if isFirst { await mailbox.batchReturned(profile: profile.name) }
-            let signedAt = clock.elapsed()
-            for _ in signed { metrics.spent((signedAt - since).seconds, in: "sign") }
-            guard case .baselineT(let authority) = profile.level else {
-                return await mailbox.settled(signed.map { results.signed($0.finishWithoutTimeStamp()) })
-            }
-            await withDiscardingTaskGroup { stamps in
-                for job in signed { stamps.addTask { await self.stamp(job, by: authority, since: signedAt) } }
-            }
         } catch {
-            // Cancelled or in vain: what is not published is received again. A token that waiting does not mend ends the stream.
-            if isFirst { await mailbox.batchReturned(profile: profile.name) }
-            if let error = error as? SignerError { await mailbox.failed(error) }
+            return await mailbox.failed(UnsignedBatch(jobs: batch.jobs, ticket: batch.ticket), error)
         }
+        await mailbox.signed(by: batch.ticket)
+        let signedAt = clock.elapsed()
+        for _ in signed { metrics.spent((signedAt - since).seconds, in: "sign") }
+        guard case .baselineT(let authority) = batch.profile.level else {
+            return await mailbox.settled(signed.map { results.signed($0.finishWithoutTimeStamp()) })
+        }
+        await withDiscardingTaskGroup { stamps in
+            for job in signed { stamps.addTask { await self.stamp(job, by: authority, since: signedAt) } }
+        }
+    }
+
+    /// Follows which keys sign: one that failed or whose world went is out, and a task beside waits for it.
+    /// - Throws: what a person must mend, when no key of a profile is left.
+    private func watchKeys(_ letters: Mailbox.Letters, _ state: inout FlowState, _ stages: inout DiscardingTaskGroup) throws(SignerError) {
+        for (ticket, error) in letters.lost {
+            report.error("key-lost", "\(error)", fields(ticket))
+            if state.queues.lost(ticket) { throw error }
+        }
+        for ticket in letters.recovered {
+            guard let since = state.queues.cameBack(ticket) else { continue }
+            keysOut.set(ticket, nil)
+            report.info("key-back", "", fields(ticket) + [("afterSeconds", LogValue((clock.elapsed() - since).seconds))])
+        }
+        let absent = state.queues.absent.map { (ticket: $0, error: SignerError?.none) }
+        for (ticket, error) in letters.failures.map({ (ticket: $0.ticket, error: SignerError?.some($0.error)) }) + absent {
+            guard let failures = state.queues.wentOut(ticket, at: clock.elapsed()) else { continue }
+            keysOut.set(ticket, error.map(\.description) ?? "its token is away")
+            report.warning("key-out", error.map(\.description) ?? "", fields(ticket))
+            stages.addTask { await self.recover(ticket, error, failures: failures) }
+        }
+        metrics.standingBy.set(state.isStandingBy ? 1 : 0, metrics.stream)
+    }
+
+    /// Until the key has proved itself. One that fails again as soon as it is used is left alone for longer each time.
+    private func recover(_ ticket: KeyTicket, _ error: SignerError?, failures: Int) async {
+        do {
+            if let error, error.isPermanent { throw error }
+            if failures > 1 { try await clock.sleep(fullJitter(after: failures - 1, max: settings.retryPauseMax)) }
+            try await key(ticket).signer.recover()
+            await mailbox.recovered(ticket)
+        } catch {
+            // Cancelled: the pipeline ends.
+            if let error = error as? SignerError { await mailbox.lost(ticket, error) }
+        }
+    }
+
+    private func key(_ ticket: KeyTicket) -> SigningKey { profiles.first { $0.name == ticket.profile }!.keys[ticket.key] }
+
+    private func fields(_ ticket: KeyTicket) -> [(String, LogValue)] {
+        [("stream", LogValue(log.stream)), ("profile", LogValue(ticket.profile)), ("key", LogValue(key(ticket).signer.name))]
     }
 
     private func stamp(_ job: SignedJob, by authority: any TimeStampAuthority, since: Duration) async {
@@ -182,7 +223,7 @@ public final class Pipeline: Sendable {
             // The certificate ended while the authority was away: a verifier would judge as of the stamp. As if the token were gone,
             // the job waits for a certificate that is valid.
             metrics.surplusKeyOperations.add(1, metrics.stream)
-            return await signAndStamp([job.validated], since: clock.elapsed(), isFirst: false)
+            return await mailbox.unsigned(UnsignedBatch(jobs: [job.validated], ticket: nil))
         }
         await mailbox.settled([results.signed(stamped)])
     }
@@ -191,10 +232,8 @@ public final class Pipeline: Sendable {
     private func forget(_ dropped: [Place]) async {
         guard !dropped.isEmpty else { return }
         await mailbox.gone(dropped)
-        for availability in availabilities { await availability.recheck() }
+        for authority in authorities.values { await authority.recheck() }
     }
-
-    private var availabilities: [Availability] { Array(signers.values) + Array(authorities.values) }
 
     private func receive(_ demand: Demand) async throws -> Intake {
         var pause = Duration.milliseconds(100)
@@ -254,10 +293,13 @@ extension PipelineSettings {
 private actor Mailbox {
     struct Letters {
         var settled: [SettledJob] = []
-        var signedBatchesOf: [String] = []
+        var signedBatches: [KeyTicket] = []
+        var unsigned: [UnsignedBatch] = []
+        var failures: [(ticket: KeyTicket, error: SignerError)] = []
+        var recovered: [KeyTicket] = []
+        var lost: [(KeyTicket, SignerError)] = []
         /// When the intake was stopped.
         var stoppedAt: Duration?
-        var failure: SignerError?
     }
 
     private var letters = Letters()
@@ -267,15 +309,20 @@ private actor Mailbox {
     var stoppedAt: Duration? { letters.stoppedAt }
 
     func take() -> Letters {
-        let taken = letters
-        letters.settled = []
-        letters.signedBatchesOf = []
-        return taken
+        defer { letters = Letters(stoppedAt: letters.stoppedAt) }
+        return letters
     }
 
     func settled(_ jobs: [SettledJob]) { letters.settled += jobs }
-    func batchReturned(profile: String) { letters.signedBatchesOf.append(profile) }
-    func failed(_ error: SignerError) { letters.failure = error }
+    func signed(by ticket: KeyTicket) { letters.signedBatches.append(ticket) }
+    func unsigned(_ batch: UnsignedBatch) { letters.unsigned.append(batch) }
+    func recovered(_ ticket: KeyTicket) { letters.recovered.append(ticket) }
+    func lost(_ ticket: KeyTicket, _ error: SignerError) { letters.lost.append((ticket, error)) }
+
+    func failed(_ batch: UnsignedBatch, _ error: SignerError) {
+        letters.unsigned.append(batch)
+        if let ticket = batch.ticket { letters.failures.append((ticket, error)) }
+    }
 
     func stopIntake(at elapsed: Duration) {
         if letters.stoppedAt == nil { letters.stoppedAt = elapsed }

@@ -9,6 +9,7 @@ struct PipelineMetrics: Sendable {
     let rewinds: Counter
     let surplusKeyOperations: Counter
     let inFlight: Gauge
+    let standingBy: Gauge
     let stageSeconds: Histogram
     let batchResults: Histogram
     let stream: String
@@ -22,6 +23,8 @@ struct PipelineMetrics: Sendable {
         surplusKeyOperations = metrics.counter(
             "tanba_surplus_key_operations_total", help: "Signatures made and never published", labels: ["stream"])
         inFlight = metrics.gauge("tanba_jobs_in_flight", help: "Jobs between intake and publication", labels: ["stream"])
+        standingBy = metrics.gauge(
+            "tanba_stream_standing_by", help: "1 while the stream's partitions are given up for want of a key that signs", labels: ["stream"])
         stageSeconds = metrics.histogram(
             "tanba_stage_seconds", help: "Time a job spent in a stage", labels: ["stream", "stage"], buckets: seconds)
         batchResults = metrics.histogram(

@@ -16,6 +16,8 @@ public struct PipelineSettings: Sendable {
     public var retryPauseMax: Duration = .seconds(10)
     /// How long a drain may take; what is not published then is signed anew by the partition's next owner.
     public var drainMax: Duration = .seconds(60)
+    /// After how long without a key that signs a stream's partitions are given up to other workers; nil: never.
+    public var giveUpAfter: Duration?
     /// End when the log has no more jobs, instead of waiting for new ones.
     public var endsWithLog = false
 

@@ -3,7 +3,7 @@ import LibCrypto
 import SignatureTemplate
 public import SigningModel
 
-/// How the jobs of one profile name are signed: whose key, which algorithm, which level.
+/// How the jobs of one profile name are signed: whose keys, which algorithm, which level.
 ///
 /// One template for each certificate, profile and digest is made here, once.
 public struct SigningProfile: Sendable {
@@ -28,31 +28,64 @@ public struct SigningProfile: Sendable {
     }
 
     public let name: String
-    public let signer: any DigestSigner
-    public let algorithm: SignatureAlgorithm
+    /// Of documents and signed attributes.
+    public let digest: DigestAlgorithm
     public let level: Level
-    /// What every result of this profile says of its signer.
-    public let signerSummary: SignerSummary
-    let template: SignatureTemplate
+    /// At least one; any of them may sign any job of the profile.
+    let keys: [SigningKey]
 
-    /// - Throws: `SigningProfileError` when the certificate's key cannot sign with this digest, or no template fits.
-    public init(name: String, signer: any DigestSigner, digest: DigestAlgorithm, level: Level) throws(SigningProfileError) {
-        let certificate = signer.certificate
-        guard let algorithm = SignatureAlgorithm.fitting(certificate.publicKey, digest) else {
-            throw SigningProfileError(
-                profile: name,
-                reason: "a key of kind \(certificate.publicKey.kind) (certificate of \(certificate.subject)) cannot sign with \(digest.name)",
-                remedy: "choose another digest or another key for this profile")
-        }
+    /// The signers, in the order they were given.
+    public var signers: [any DigestSigner] { keys.map(\.signer) }
+
+    /// - Parameters:
+    ///   - signers: keys of one signer, each with its own certificate; the same key on several tokens, or several keys.
+    ///   - algorithm: nil for the one that fits each certificate's key.
+    /// - Throws: `SigningProfileError` when a certificate's key cannot sign with this digest, or no template fits.
+    public init(
+        name: String, signers: [any DigestSigner], digest: DigestAlgorithm, algorithm: SignatureAlgorithm? = nil, level: Level
+    ) throws(SigningProfileError) {
+        precondition(!signers.isEmpty)
         self.name = name
+        self.digest = digest
+        self.level = level
+        var keys: [SigningKey] = []
+        for (index, signer) in signers.enumerated() {
+            keys.append(try SigningKey(index, signer, digest, algorithm, profile: name))
+        }
+        self.keys = keys
+    }
+}
+
+/// A key of a profile, ready to sign: what it signs with, and the template of its certificate.
+struct SigningKey: Sendable {
+    /// Its place in the profile.
+    let index: Int
+    let signer: any DigestSigner
+    let algorithm: SignatureAlgorithm
+    let template: SignatureTemplate
+    /// What every result made with this key says of its signer.
+    let summary: SignerSummary
+
+    fileprivate init(
+        _ index: Int, _ signer: any DigestSigner, _ digest: DigestAlgorithm, _ chosen: SignatureAlgorithm?, profile: String
+    ) throws(SigningProfileError) {
+        let certificate = signer.certificate
+        let algorithm = chosen ?? SignatureAlgorithm.fitting(certificate.publicKey, digest)
+        guard let algorithm, algorithm.digest == digest, algorithm.fits(certificate.publicKey) else {
+            throw SigningProfileError(
+                profile: profile,
+                reason: "\(signer.name): a key of kind \(certificate.publicKey.kind) (certificate of \(certificate.subject)) cannot sign with "
+                    + (chosen.map { "\($0.name) and " } ?? "") + digest.name,
+                remedy: "choose another digest, mechanism or key for this profile")
+        }
+        self.index = index
         self.signer = signer
         self.algorithm = algorithm
-        self.level = level
-        signerSummary = SignerSummary(certificate)
+        summary = SignerSummary(certificate)
         do {
             template = try SignatureTemplate(certificate: certificate, chain: signer.chain, signatureAlgorithm: algorithm)
         } catch {
-            throw SigningProfileError(profile: name, reason: "\(error)", remedy: "check the certificate and chain of this profile")
+            throw SigningProfileError(profile: profile, reason: "\(error)", remedy: "check the certificate and chain of this profile")
         }
     }
 }

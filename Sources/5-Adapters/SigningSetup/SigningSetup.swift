@@ -40,7 +40,7 @@ public struct SigningSetup: Sendable {
     public func close() async { await Self.close(profiles, authorities) }
 
     private static func close(_ profiles: [SigningProfile], _ authorities: [TimeStampClient]) async {
-        for profile in profiles { await profile.signer.close() }
+        for signer in profiles.flatMap(\.signers) { await signer.close() }
         for authority in authorities { await authority.close() }
     }
 
@@ -72,7 +72,7 @@ public struct SigningSetup: Sendable {
                 key: profile.keyID, certificate: certificate, chain: profile.chain.map { try certificates(in: $0) } ?? [])
             let level: SigningProfile.Level = try profile.authority.map { .baselineT(try authority($0)) } ?? .baselineB
             do {
-                profiles.append(try SigningProfile(name: name, signer: signer, digest: DigestAlgorithm(named: profile.digest)!, level: level))
+                profiles.append(try SigningProfile(name: name, signers: [signer], digest: DigestAlgorithm(named: profile.digest)!, level: level))
             } catch {
                 await signer.close()
                 throw error

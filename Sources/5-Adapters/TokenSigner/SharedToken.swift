@@ -32,6 +32,9 @@ public final class SharedToken: Sendable {
     /// How many batches can be signed at once.
     var width: Int { state.withLock { $0.pool }?.width ?? settings.sessions }
 
+    /// As far as is known without asking it.
+    var isHealthy: Bool { state.withLock { $0.isHealthy != false } }
+
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
     func open() async throws(SignerError) {

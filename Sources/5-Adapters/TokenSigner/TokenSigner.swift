@@ -9,11 +9,11 @@ public final class TokenSigner: DigestSigner {
     public let certificate: Certificate
     public let chain: [Certificate]
 
-    private let token: SharedToken
-    private let key: [UInt8]
+    let token: SharedToken
+    let key: [UInt8]
     private let checks: Checks
     /// Seconds of one private-key operation, smoothed.
-    private let pace: Locked<Double>
+    let pace: Locked<Double>
 
     /// Whether each signature is verified with the certificate's public key before it is given out.
     public enum Checks: Sendable {

@@ -20,7 +20,7 @@ struct FolderFeeder: Sendable {
 
     func feed(_ documents: [DocumentSet.Document], until interruption: Interruption) async throws {
         let pending = try await log.pendingJobIDs()
-        let digest = profile.algorithm.digest
+        let digest = profile.digest
         var rest = documents[...]
         while !rest.isEmpty, !interruption.isRaised {
             let chunk = rest.prefix(chunkMax)

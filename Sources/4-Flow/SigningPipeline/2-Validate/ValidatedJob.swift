@@ -46,8 +46,8 @@ struct Validator {
             let isElsewhere = profilesElsewhere.contains(job.profile)
             return .settled(results.refused(received, job, isElsewhere ? .profileNotAllowed(job.profile, in: stream) : .profileUnknown(job.profile)))
         }
-        guard job.digest.algorithm == profile.algorithm.digest else {
-            let refusal = Refusal.digestAlgorithmMismatch(profile: profile.name, expected: profile.algorithm.digest, actual: job.digest.algorithm)
+        guard job.digest.algorithm == profile.digest else {
+            let refusal = Refusal.digestAlgorithmMismatch(profile: profile.name, expected: profile.digest, actual: job.digest.algorithm)
             return .settled(results.refused(received, job, refusal))
         }
         if let expires = job.expires, expires <= received.received {

@@ -7,18 +7,21 @@ import SigningModel
 /// A job with its signature value, which was checked with the certificate's public key.
 struct SignedJob: Sendable {
     let validated: ValidatedJob
+    /// The key that signed it.
+    let key: SigningKey
     let signingTime: Date
     let signature: [UInt8]
 
-    fileprivate init(validated: ValidatedJob, signingTime: Date, signature: [UInt8]) {
+    fileprivate init(validated: ValidatedJob, key: SigningKey, signingTime: Date, signature: [UInt8]) {
         self.validated = validated
+        self.key = key
         self.signingTime = signingTime
         self.signature = signature
     }
 }
 
-extension SigningProfile {
-    /// Signs jobs of this profile with one call of its signer.
+extension SigningKey {
+    /// Signs jobs with one call of the signer.
     ///
     /// - Parameter now: the signing time of all of them.
     /// - Throws: `SignerError`, also when the certificate is not valid now: that is the signer's matter, not the job's.
@@ -32,6 +35,6 @@ extension SigningProfile {
         let digests = jobs.map { template.signedAttributesDigest(of: $0.job.digest.value, signingTime: now) }
         let signatures = try await signer.sign(digests, with: algorithm)
         precondition(signatures.count == jobs.count, "a signer gave another number of signatures than it was asked for")
-        return zip(jobs, signatures).map { SignedJob(validated: $0, signingTime: now, signature: $1) }
+        return zip(jobs, signatures).map { SignedJob(validated: $0, key: self, signingTime: now, signature: $1) }
     }
 }

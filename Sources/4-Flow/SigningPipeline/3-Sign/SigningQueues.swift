@@ -1,44 +1,130 @@
-/// Validated jobs that wait for their signer, by profile.
+/// Validated jobs that wait for a key, by profile, and how busy each key is.
 ///
-/// A signer gets two batches for each of its lanes at most: one to work on and one behind it, so that no lane runs dry
-/// while the next is handed over.
+/// A key gets two batches for each of its lanes at most: one to work on and one behind it, so that no lane runs dry while the next
+/// is handed over. Of several keys the least busy one that is in gets the next batch.
 struct SigningQueues {
-    private var queues: [String: Queue] = [:]
+    private var queues: [String: Queue]
 
-    private struct Queue {
+    fileprivate struct Queue {
         let profile: SigningProfile
         var waiting: ArraySlice<ValidatedJob> = []
+        var loads: [Load]
+    }
+
+    fileprivate struct Load {
         var batchesOut = 0
+        /// Since when the key does not sign; nil while it does.
+        var outSince: Duration?
+        /// Only a person can bring it back.
+        var isLost = false
+        /// How often in a row it went out without having signed between.
+        var failures = 0
     }
 
-    mutating func append(_ job: ValidatedJob) {
-        queues[job.profile.name, default: Queue(profile: job.profile)].waiting.append(job)
+    init(_ profiles: [SigningProfile]) {
+        queues = Dictionary(
+            uniqueKeysWithValues: profiles.map { ($0.name, Queue(profile: $0, loads: $0.keys.map { _ in Load() })) })
     }
 
-    /// The batches that can go to their signers now. Few waiting jobs are spread over the lanes.
-    mutating func takeBatches() -> [[ValidatedJob]] {
-        var batches: [[ValidatedJob]] = []
+    mutating func append(_ job: ValidatedJob) { queues[job.profile.name]!.waiting.append(job) }
+
+    /// The batches that can go to their keys now. Few waiting jobs are spread over the lanes.
+    mutating func takeBatches() -> [SigningBatch] {
+        var batches: [SigningBatch] = []
         for (name, queue) in queues where !queue.waiting.isEmpty {
             var queue = queue
-            let width = max(1, queue.profile.signer.width)
-            let size = min(max(1, queue.profile.signer.batchSize), (queue.waiting.count + width - 1) / width)
-            while !queue.waiting.isEmpty, queue.batchesOut < 2 * width {
-                batches.append(Array(queue.waiting.prefix(size)))
+            let lanes = queue.profile.keys.indices.reduce(0) { queue.loads[$1].outSince == nil ? $0 + queue.width($1) : $0 }
+            let share = (queue.waiting.count + max(1, lanes) - 1) / max(1, lanes)
+            while !queue.waiting.isEmpty, let key = queue.leastBusy {
+                let size = min(max(1, queue.profile.keys[key].signer.batchSize), share)
+                batches.append(SigningBatch(jobs: Array(queue.waiting.prefix(size)), profile: queue.profile, key: queue.profile.keys[key]))
                 queue.waiting = queue.waiting.dropFirst(size)
-                queue.batchesOut += 1
+                queue.loads[key].batchesOut += 1
             }
             queues[name] = queue
         }
         return batches
     }
 
-    /// A batch came back from its signer.
-    mutating func returned(to profile: String) {
-        queues[profile]?.batchesOut -= 1
+    /// A batch came back signed.
+    mutating func returned(_ ticket: KeyTicket) {
+        queues[ticket.profile]!.loads[ticket.key].batchesOut -= 1
+        queues[ticket.profile]!.loads[ticket.key].failures = 0
+    }
+
+    /// A batch came back unsigned: its jobs are the first to be signed by whichever key is free.
+    mutating func returned(_ ticket: KeyTicket, unsigned jobs: [ValidatedJob]) {
+        queues[ticket.profile]!.loads[ticket.key].batchesOut -= 1
+        giveBack(jobs, of: ticket.profile)
+    }
+
+    mutating func giveBack(_ jobs: [ValidatedJob], of profile: String) {
+        queues[profile]!.waiting = ArraySlice(jobs + queues[profile]!.waiting)
+    }
+
+    /// Keys whose world went away while nobody asked it to sign.
+    var absent: [KeyTicket] {
+        queues.values.flatMap { queue in
+            queue.profile.keys.indices.filter { queue.loads[$0].outSince == nil && !queue.profile.keys[$0].signer.isIn }
+                .map { KeyTicket(profile: queue.profile.name, key: $0) }
+        }
+    }
+
+    /// The key gets nothing until `cameBack`.
+    /// - Returns: how often in a row it went out, from 1; nil when it was out already.
+    mutating func wentOut(_ ticket: KeyTicket, at elapsed: Duration) -> Int? {
+        guard queues[ticket.profile]!.loads[ticket.key].outSince == nil else { return nil }
+        queues[ticket.profile]!.loads[ticket.key].outSince = elapsed
+        queues[ticket.profile]!.loads[ticket.key].failures += 1
+        return queues[ticket.profile]!.loads[ticket.key].failures
+    }
+
+    /// - Returns: since when it was out.
+    mutating func cameBack(_ ticket: KeyTicket) -> Duration? { queues[ticket.profile]!.loads[ticket.key].outSince.take() }
+
+    /// - Returns: whether no key of its profile is left that may come back.
+    mutating func lost(_ ticket: KeyTicket) -> Bool {
+        queues[ticket.profile]!.loads[ticket.key].isLost = true
+        return queues[ticket.profile]!.loads.allSatisfy(\.isLost)
+    }
+
+    /// Since when a profile has had no key that signs, the one for the longest time; nil while each has one.
+    var withoutKeySince: Duration? {
+        queues.values.compactMap { queue in
+            let since = queue.loads.compactMap(\.outSince)
+            return since.count == queue.loads.count ? since.max() : nil
+        }.min()
     }
 
     /// Forgets the jobs for which `isGone` holds; their keys were not used.
     mutating func removeAll(where isGone: (ValidatedJob) -> Bool) {
         for name in queues.keys { queues[name]!.waiting.removeAll(where: isGone) }
+    }
+}
+
+/// Jobs of one profile on their way to one key.
+struct SigningBatch: Sendable {
+    let jobs: [ValidatedJob]
+    let profile: SigningProfile
+    let key: SigningKey
+
+    var ticket: KeyTicket { KeyTicket(profile: profile.name, key: key.index) }
+}
+
+/// Names a key of a profile.
+struct KeyTicket: Hashable, Sendable {
+    let profile: String
+    /// `SigningKey.index`.
+    let key: Int
+}
+
+extension SigningQueues.Queue {
+    fileprivate func width(_ key: Int) -> Int { max(1, profile.keys[key].signer.width) }
+
+    /// The key that is in, has room, and has the fewest batches for its width.
+    fileprivate var leastBusy: Int? {
+        profile.keys.indices
+            .filter { loads[$0].outSince == nil && loads[$0].batchesOut < 2 * width($0) }
+            .min { loads[$0].batchesOut * width($1) < loads[$1].batchesOut * width($0) }
     }
 }

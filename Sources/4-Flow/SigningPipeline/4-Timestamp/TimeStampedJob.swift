@@ -24,7 +24,7 @@ extension TimeStampedJob {
     /// Whether the signer's certificate was valid at the time of the stamp, as of which it is judged.
     var isWithinCertificate: Bool {
         guard let token else { return true }
-        let certificate = signed.validated.profile.signer.certificate
+        let certificate = signed.key.signer.certificate
         return certificate.notBefore <= token.time && token.time <= certificate.notAfter
     }
 }
@@ -32,16 +32,16 @@ extension TimeStampedJob {
 extension SignedJob {
     /// Level B-B: nothing to ask for.
     func finishWithoutTimeStamp() -> TimeStampedJob {
-        let contentInfo = validated.profile.template.assemble(
+        let contentInfo = key.template.assemble(
             documentDigest: validated.job.digest.value, signingTime: signingTime, signature: signature)
         return TimeStampedJob(signed: self, token: nil, contentInfo: contentInfo)
     }
 
     /// Level B-T: the imprint is the hash of the signature value's octets (EN 319 122-1, 5.3).
     func timeStamp(by authority: any TimeStampAuthority) async throws(TimeStampAuthorityError) -> TimeStampedJob {
-        let digest = validated.profile.algorithm.digest
+        let digest = key.algorithm.digest
         let token = try await authority.timeStamp(MessageImprint(algorithm: digest, digest: digest.function.digest(signature)))
-        let contentInfo = validated.profile.template.assemble(
+        let contentInfo = key.template.assemble(
             documentDigest: validated.job.digest.value, signingTime: signingTime, signature: signature, timeStampToken: token.der)
         return TimeStampedJob(signed: self, token: token, contentInfo: contentInfo)
     }

@@ -53,7 +53,7 @@ struct ResultWriter: Sendable {
         let timestamp = stamped.token.map { TimestampSummary(authority: level.authorityName ?? "", time: $0.time, serial: $0.serialNumberHex) }
         let signature = Signature(level: level.name, value: stamped.contentInfo)
         let result = JobResult(
-            of: validated.job, outcome: .signed(signature, signer: validated.profile.signerSummary, timestamp: timestamp),
+            of: validated.job, outcome: .signed(signature, signer: stamped.signed.key.summary, timestamp: timestamp),
             source: received.record.position, worker: worker)
         let encoded = result.encoded()
         guard encoded.count <= Bounds.resultBytesMax else {

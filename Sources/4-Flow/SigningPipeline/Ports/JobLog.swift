@@ -36,11 +36,15 @@ public struct Demand: Sendable {
     public var full: Set<Partition>
     /// How long to wait for a first record.
     public var wait: Duration
+    /// No key signs for the stream and has not for long: its partitions are given up, so that another worker may have them, until a later
+    /// demand says otherwise. A log that has one reader ever keeps what it has and gives no records.
+    public var isStandingBy: Bool
 
-    public init(limit: Int, full: Set<Partition> = [], wait: Duration) {
+    public init(limit: Int, full: Set<Partition> = [], wait: Duration, isStandingBy: Bool = false) {
         self.limit = limit
         self.full = full
         self.wait = wait
+        self.isStandingBy = isStandingBy
     }
 }
 
