@@ -1,231 +1,314 @@
 /*
- * A PKCS#11 module that stands in front of another one and does what real tokens do on bad days.
+ * A PKCS#11 module that stands in front of another one and does what real tokens do on bad days. docs/fault-shim.md says what it can be
+ * told and how.
  *
- * It forwards every call to the module named by TANBA_SHIM_MODULE (SoftHSM 2 where that is unset), counts C_Login, and, where it was told
- * to, answers in the module's place. It is told by the shim_* functions below, which a test in the same process finds with dlsym.
- * Every setting is for one token, by its label, so that tests on different tokens do not disturb each other.
+ * It forwards every call to the module named by TANBA_SHIM_MODULE (SoftHSM 2 where that is unset), counts it, and, where it was told to,
+ * answers in the module's place, late, or for another key. It is told by the shim_* functions (functions.c), which a
+ * test in the same process finds with dlsym, and by the file that TANBA_SHIM_RULES names. What it is told is for one token, by its label.
  *
- *     cc -shared -fPIC -O1 -Wall -o faultshim.so faultshim.c $(pkg-config --cflags p11-kit-1) -ldl -lpthread
+ *     cc -shared -fPIC -O1 -Wall -o faultshim.so Tests/FaultShim/[a-z]*.c $(pkg-config --cflags p11-kit-1) -ldl -lpthread
  */
+#include "shim.h"
 #include <dlfcn.h>
-#include <p11-kit/pkcs11.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TOKENS 32
+static CK_FUNCTION_LIST shim;
+/* Under `lock`. This copy of the shim shares the module with others of the process: finalising it is not forwarded. */
+static int shares, is_initialised;
 
-struct token {
-    char label[33];
-    int logins;                 /* calls of C_Login so far */
-    CK_FLAGS extra_flags;       /* set in CK_TOKEN_INFO.flags beside the module's own */
-    CK_RV login_fault;          /* what C_Login answers ... */
-    int login_bad;              /* ... so many times */
-    CK_RV sign_fault;           /* what C_Sign answers ... */
-    int sign_good, sign_bad;    /* ... after so many good ones, so many times */
-    int swap;                   /* C_SignInit takes the other key */
-    CK_OBJECT_HANDLE keys[2];   /* the last two keys that were signed with */
+/* --- The way of a call --- */
+
+struct passage {
+    struct token *token;
+    int call;
+    CK_RV value;
+    CK_RV fault;
+    int is_signature;
+    enum { SHARED, EXCLUSIVE, FREE } access;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* Held for reading by every call on a session, for writing by shim_close_sessions: SoftHSM frees a session that another thread is in. */
-static pthread_rwlock_t sessions = PTHREAD_RWLOCK_INITIALIZER;
-static struct token tokens[TOKENS];
-static CK_FUNCTION_LIST *real;
-static CK_FUNCTION_LIST shim;
+static CK_RV away_value(const struct passage *p, int is_slot_call) {
+    if (!p->token || p->token->away == CKR_OK) return CKR_OK;
+    return is_slot_call ? CKR_TOKEN_NOT_PRESENT : p->token->away;
+}
 
-/* Under the lock. The entry for the label, made where there is none. */
-static struct token *entry(const char *label) {
-    for (int i = 0; i < TOKENS; i++) {
-        if (tokens[i].label[0] == 0) strncpy(tokens[i].label, label, 32);
-        if (strncmp(tokens[i].label, label, 32) == 0) return &tokens[i];
+static int is_slot_call(int call) {
+#define IS_3(name, parameters, arguments) call == CALL_##name ||
+    return SLOT_CALLS(IS_3) call == CALL_GetTokenInfo || call == CALL_OpenSession || call == CALL_CloseAllSessions;
+}
+
+/* What the call is to answer in the module's place; CKR_OK to forward it. `end` must follow. */
+static CK_RV begin(struct passage *p) {
+    int call = p->call, on_slot = is_slot_call(call);
+    pthread_mutex_lock(&lock);
+    (p->token ? p->token : token_named("*"))->counts[call]++;
+    if (shares && !is_initialised && call != CALL_Initialize) p->value = CKR_CRYPTOKI_NOT_INITIALIZED;
+    if (p->value == CKR_OK) p->value = call == CALL_GetSlotInfo ? CKR_OK : away_value(p, on_slot);
+    if (p->value == CKR_OK) p->value = p->fault = fault_for(p->token, call);
+    struct rule *slow = rule_for(SLOW, p->token, call);
+    double milliseconds = slow ? slow->milliseconds : 0;
+    pthread_mutex_unlock(&lock);
+    pause_ms(milliseconds);
+    if (p->value != CKR_OK) p->is_signature = 0;
+    if (p->is_signature && p->token) signature_begins(p->token);
+    if (p->access == EXCLUSIVE) pthread_rwlock_wrlock(&sessions_lock);
+    if (p->access == SHARED) pthread_rwlock_rdlock(&sessions_lock);
+    pthread_mutex_lock(&lock);
+    /* The token may have gone meanwhile. */
+    if (p->value == CKR_OK && call != CALL_GetSlotInfo) p->value = away_value(p, on_slot);
+    pthread_mutex_unlock(&lock);
+    return p->value;
+}
+
+static CK_RV end(struct passage *p) {
+    int drops = 0;
+    if (p->access != FREE) pthread_rwlock_unlock(&sessions_lock);
+    if (p->is_signature && p->token) {
+        signature_ends(p->token);
+        pthread_mutex_lock(&lock);
+        struct rule *drop = p->value == CKR_OK ? rule_for(DROP, p->token, 0) : NULL;
+        if (drop && drop->bad != 0 && --drop->good <= 0) {
+            drop->bad = 0;
+            drops = 1;
+        }
+        pthread_mutex_unlock(&lock);
     }
-    abort();
+    if (drops) drop_sessions(p->token);
+    if (p->call == CALL_Login) write_counts();
+    return p->value;
 }
 
-static void label_of(const CK_TOKEN_INFO *info, char out[33]) {
-    memcpy(out, info->label, 32);
-    int end = 32;
-    while (end > 0 && out[end - 1] == ' ') end--;
-    out[end] = 0;
+static struct token *owner(CK_SESSION_HANDLE session) {
+    pthread_mutex_lock(&lock);
+    struct token *token = token_of_session(session);
+    pthread_mutex_unlock(&lock);
+    return token;
 }
 
-/* A call on a session, or on several, goes through with the lock for reading. */
-static void begin(void) { pthread_rwlock_rdlock(&sessions); }
-static CK_RV end(CK_RV value) {
-    pthread_rwlock_unlock(&sessions);
-    return value;
+#define FORWARD(name, parameters, arguments, owner) \
+    static CK_RV shim_##name parameters { \
+        struct passage p = {.token = owner, .call = CALL_##name}; \
+        if (begin(&p) == CKR_OK) p.value = real->C_##name ? real->C_##name arguments : CKR_FUNCTION_NOT_SUPPORTED; \
+        return end(&p); \
+    }
+#define FORWARD_SESSION(name, parameters, arguments) FORWARD(name, parameters, arguments, owner(s))
+#define FORWARD_SLOT(name, parameters, arguments) FORWARD(name, parameters, arguments, token_in_slot(slot))
+
+SESSION_CALLS(FORWARD_SESSION)
+SLOT_CALLS(FORWARD_SLOT)
+FORWARD(GetInfo, (CK_INFO *info), (info), NULL)
+
+/* --- The module --- */
+
+static CK_RV shim_Initialize(void *arguments) {
+    struct passage p = {.call = CALL_Initialize};
+    if (begin(&p) == CKR_OK) {
+        p.value = real->C_Initialize(arguments);
+        pthread_mutex_lock(&lock);
+        if (shares && !is_initialised && p.value == CKR_CRYPTOKI_ALREADY_INITIALIZED) p.value = CKR_OK;
+        if (p.value == CKR_OK || p.value == CKR_CRYPTOKI_ALREADY_INITIALIZED) is_initialised = 1;
+        pthread_mutex_unlock(&lock);
+    }
+    return end(&p);
 }
-#define FORWARD(name, parameters, arguments) \
-    static CK_RV shim_##name parameters { begin(); return end(real->C_##name arguments); }
 
-FORWARD(CloseSession, (CK_SESSION_HANDLE session), (session))
-FORWARD(Logout, (CK_SESSION_HANDLE session), (session))
-FORWARD(GetSessionInfo, (CK_SESSION_HANDLE session, CK_SESSION_INFO *info), (session, info))
-FORWARD(FindObjectsInit, (CK_SESSION_HANDLE session, CK_ATTRIBUTE *template, unsigned long count), (session, template, count))
-FORWARD(FindObjects, (CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, unsigned long max, unsigned long *count),
-        (session, objects, max, count))
-FORWARD(FindObjectsFinal, (CK_SESSION_HANDLE session), (session))
-FORWARD(GetAttributeValue, (CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE *template, unsigned long count),
-        (session, object, template, count))
+static CK_RV shim_Finalize(void *reserved) {
+    struct passage p = {.call = CALL_Finalize, .access = EXCLUSIVE};
+    if (begin(&p) == CKR_OK) {
+        pthread_mutex_lock(&lock);
+        close_own_sessions();
+        if (!shares) p.value = real->C_Finalize(reserved);
+        is_initialised = 0;
+        pthread_mutex_unlock(&lock);
+    }
+    return end(&p);
+}
 
-/* 1 and the label of the session's token, or 0. */
-static int label_of_session(CK_SESSION_HANDLE session, char out[33]) {
-    CK_SESSION_INFO session_info;
-    CK_TOKEN_INFO info;
-    if (real->C_GetSessionInfo(session, &session_info) != CKR_OK) return 0;
-    if (real->C_GetTokenInfo(session_info.slotID, &info) != CKR_OK) return 0;
-    label_of(&info, out);
-    return 1;
+/* Waits for hours: nothing is held meanwhile. */
+static CK_RV shim_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID *slot, void *reserved) {
+    struct passage p = {.call = CALL_WaitForSlotEvent, .access = FREE};
+    if (begin(&p) == CKR_OK) p.value = real->C_WaitForSlotEvent(flags, slot, reserved);
+    return end(&p);
+}
+
+/* --- Slots --- */
+
+static int is_away(CK_SLOT_ID slot) {
+    struct token *token = token_in_slot(slot);
+    pthread_mutex_lock(&lock);
+    int away = token && token->away != CKR_OK;
+    pthread_mutex_unlock(&lock);
+    return away;
+}
+
+#define SLOTS_MAX 1024
+
+static CK_RV shim_GetSlotList(unsigned char present, CK_SLOT_ID *list, unsigned long *count) {
+    struct passage p = {.call = CALL_GetSlotList};
+    pthread_mutex_lock(&lock);
+    int is_plain = !present || !count || !is_anything_removed();
+    pthread_mutex_unlock(&lock);
+    if (begin(&p) == CKR_OK && is_plain) {
+        p.value = real->C_GetSlotList(present, list, count);
+    } else if (p.value == CKR_OK) {
+        CK_SLOT_ID slots[SLOTS_MAX];
+        unsigned long all = 0, there = 0;
+        /* Without a list: modules look at their readers anew. */
+        if (!list) p.value = real->C_GetSlotList(present, NULL, &all);
+        all = SLOTS_MAX;
+        if (p.value == CKR_OK) p.value = real->C_GetSlotList(present, slots, &all);
+        for (unsigned long i = 0; p.value == CKR_OK && i < all; i++) {
+            if (!is_away(slots[i])) slots[there++] = slots[i];
+        }
+        if (p.value == CKR_OK && list && *count < there) p.value = CKR_BUFFER_TOO_SMALL;
+        if (p.value == CKR_OK && list) memcpy(list, slots, there * sizeof *slots);
+        if (p.value == CKR_OK || p.value == CKR_BUFFER_TOO_SMALL) *count = there;
+    }
+    return end(&p);
+}
+
+static CK_RV shim_GetSlotInfo(CK_SLOT_ID slot, CK_SLOT_INFO *info) {
+    struct passage p = {.token = token_in_slot(slot), .call = CALL_GetSlotInfo};
+    if (begin(&p) == CKR_OK) p.value = real->C_GetSlotInfo(slot, info);
+    if (p.value == CKR_OK && is_away(slot)) info->flags &= ~CKF_TOKEN_PRESENT;
+    return end(&p);
 }
 
 static CK_RV shim_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info) {
-    CK_RV value = real->C_GetTokenInfo(slot, info);
-    if (value != CKR_OK) return value;
-    char label[33];
-    label_of(info, label);
-    pthread_mutex_lock(&lock);
-    info->flags |= entry(label)->extra_flags;
-    pthread_mutex_unlock(&lock);
-    return value;
-}
-
-static CK_RV shim_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char *pin, unsigned long count) {
-    begin();
-    char label[33];
-    CK_RV fault = CKR_OK;
-    if (label_of_session(session, label)) {
+    struct passage p = {.token = token_in_slot(slot), .call = CALL_GetTokenInfo};
+    if (begin(&p) == CKR_OK) p.value = real->C_GetTokenInfo(slot, info);
+    if (p.value == CKR_OK && p.token) {
         pthread_mutex_lock(&lock);
-        struct token *token = entry(label);
-        token->logins++;
-        if (token->login_bad > 0) {
-            token->login_bad--;
-            fault = token->login_fault;
+        struct rule *flags = rule_for(FLAGS, p.token, 0), *limit = rule_for(LIMIT, p.token, 0);
+        if (flags) info->flags |= flags->value;
+        if (limit && !limit->hidden) {
+            info->ulMaxSessionCount = limit->number;
+            info->ulSessionCount = p.token->open;
         }
         pthread_mutex_unlock(&lock);
     }
-    return end(fault != CKR_OK ? fault : real->C_Login(session, user, pin, count));
+    return end(&p);
+}
+
+/* --- Sessions --- */
+
+static CK_RV shim_OpenSession(CK_SLOT_ID slot, CK_FLAGS flags, void *application, CK_NOTIFY notify, CK_SESSION_HANDLE *session) {
+    struct passage p = {.token = token_in_slot(slot), .call = CALL_OpenSession};
+    if (begin(&p) == CKR_OK) {
+        pthread_mutex_lock(&lock);
+        struct rule *limit = rule_for(LIMIT, p.token, 0);
+        if (p.token && limit && p.token->open >= limit->number) p.value = CKR_SESSION_COUNT;
+        else if (p.token) p.token->open++;
+        pthread_mutex_unlock(&lock);
+        if (p.value == CKR_OK) {
+            p.value = real->C_OpenSession(slot, flags, application, notify, session);
+            pthread_mutex_lock(&lock);
+            if (p.value == CKR_OK) session_opened(*session, p.token);
+            else if (p.token) p.token->open--;
+            pthread_mutex_unlock(&lock);
+        }
+    }
+    return end(&p);
+}
+
+static CK_RV shim_CloseSession(CK_SESSION_HANDLE session) {
+    struct passage p = {.token = owner(session), .call = CALL_CloseSession};
+    if (begin(&p) == CKR_OK) {
+        p.value = real->C_CloseSession(session);
+        pthread_mutex_lock(&lock);
+        session_closed(session);
+        pthread_mutex_unlock(&lock);
+    }
+    return end(&p);
+}
+
+static CK_RV shim_CloseAllSessions(CK_SLOT_ID slot) {
+    struct passage p = {.token = token_in_slot(slot), .call = CALL_CloseAllSessions, .access = EXCLUSIVE};
+    if (begin(&p) == CKR_OK) {
+        p.value = real->C_CloseAllSessions(slot);
+        pthread_mutex_lock(&lock);
+        if (p.value == CKR_OK && p.token) sessions_dropped(p.token);
+        pthread_mutex_unlock(&lock);
+    }
+    return end(&p);
+}
+
+/* --- Signatures --- */
+
+/* Another private key of the same type, as after a reconnect a handle may denote one; the key itself where there is none. */
+static CK_OBJECT_HANDLE another_key(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key) {
+    CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+    CK_KEY_TYPE type = 0;
+    CK_ATTRIBUTE wanted[] = {{CKA_CLASS, &class, sizeof class}, {CKA_KEY_TYPE, &type, sizeof type}};
+    CK_OBJECT_HANDLE found[64];
+    unsigned long count = 0;
+    if (real->C_GetAttributeValue(session, key, &wanted[1], 1) != CKR_OK) return key;
+    if (real->C_FindObjectsInit(session, wanted, 2) != CKR_OK) return key;
+    if (real->C_FindObjects(session, found, 64, &count) != CKR_OK) count = 0;
+    real->C_FindObjectsFinal(session);
+    for (unsigned long i = 0; i < count; i++) {
+        if (found[i] != key) return found[i];
+    }
+    return key;
 }
 
 static CK_RV shim_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key) {
-    begin();
-    char label[33];
-    if (label_of_session(session, label)) {
+    struct passage p = {.token = owner(session), .call = CALL_SignInit};
+    if (begin(&p) == CKR_OK) {
         pthread_mutex_lock(&lock);
-        struct token *token = entry(label);
-        if (token->keys[0] != key) {
-            token->keys[1] = token->keys[0];
-            token->keys[0] = key;
-        }
-        if (token->swap && token->keys[1]) key = token->keys[1];
+        int swaps = rule_for(SWAP, p.token, 0) != NULL;
         pthread_mutex_unlock(&lock);
+        p.value = real->C_SignInit(session, mechanism, swaps ? another_key(session, key) : key);
     }
-    return end(real->C_SignInit(session, mechanism, key));
+    return end(&p);
 }
 
 static CK_RV shim_Sign(CK_SESSION_HANDLE session, unsigned char *data, unsigned long data_count, unsigned char *signature,
                        unsigned long *count) {
-    begin();
-    char label[33];
-    CK_RV fault = CKR_OK;
-    if (label_of_session(session, label)) {
-        pthread_mutex_lock(&lock);
-        struct token *token = entry(label);
-        if (token->sign_bad > 0 && token->sign_good-- <= 0) {
-            token->sign_bad--;
-            fault = token->sign_fault;
-        }
-        pthread_mutex_unlock(&lock);
+    struct passage p = {.token = owner(session), .call = CALL_Sign, .is_signature = signature != NULL};
+    if (begin(&p) == CKR_OK) {
+        p.value = real->C_Sign(session, data, data_count, signature, count);
+    } else if (p.fault != CKR_OK && p.fault != CKR_BUFFER_TOO_SMALL && signature) {
+        /* Whatever C_Sign answers but "buffer too small", the operation is over (PKCS#11, 5.13.2): the signature is made and lost. */
+        unsigned char lost[8192];
+        unsigned long lost_count = sizeof lost;
+        real->C_Sign(session, data, data_count, lost, &lost_count);
     }
-    return end(fault != CKR_OK ? fault : real->C_Sign(session, data, data_count, signature, count));
+    return end(&p);
 }
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list) {
-    pthread_mutex_lock(&lock);
+    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&one);
     if (!real) {
         const char *path = getenv("TANBA_SHIM_MODULE");
         void *module = dlopen(path ? path : "/usr/lib/softhsm/libsofthsm2.so", RTLD_NOW | RTLD_LOCAL);
         CK_C_GetFunctionList get = module ? (CK_C_GetFunctionList)dlsym(module, "C_GetFunctionList") : NULL;
-        if (!get || get(&real) != CKR_OK) {
-            real = NULL;
-            pthread_mutex_unlock(&lock);
-            return CKR_LIBRARY_LOAD_FAILED;
+        CK_FUNCTION_LIST *functions = NULL;
+        if (!get || get(&functions) != CKR_OK) {
+            pthread_mutex_unlock(&one);
+            return CKR_GENERAL_ERROR;
         }
-        shim = *real;
+        shim.version = functions->version;
         shim.C_GetFunctionList = C_GetFunctionList;
-        shim.C_GetTokenInfo = shim_GetTokenInfo;
-        shim.C_CloseSession = shim_CloseSession;
-        shim.C_GetSessionInfo = shim_GetSessionInfo;
-        shim.C_Login = shim_Login;
-        shim.C_Logout = shim_Logout;
-        shim.C_FindObjectsInit = shim_FindObjectsInit;
-        shim.C_FindObjects = shim_FindObjects;
-        shim.C_FindObjectsFinal = shim_FindObjectsFinal;
-        shim.C_GetAttributeValue = shim_GetAttributeValue;
-        shim.C_SignInit = shim_SignInit;
-        shim.C_Sign = shim_Sign;
+#define ENTER_3(name, parameters, arguments) shim.C_##name = shim_##name;
+#define ENTER_1(name) shim.C_##name = shim_##name;
+        SESSION_CALLS(ENTER_3)
+        SLOT_CALLS(ENTER_3)
+        OTHER_CALLS(ENTER_1)
+        real = functions;
+        watch_files();
     }
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&one);
     *list = &shim;
     return CKR_OK;
 }
 
-/* How often C_Login was called for the token. */
-int shim_logins(const char *label) {
+/* From now on this copy of the shim shares the real module with other users in the process: C_Finalize closes the sessions that were opened
+   through it, and no others. */
+void shim_share(int on) {
     pthread_mutex_lock(&lock);
-    int count = entry(label)->logins;
+    shares = on;
     pthread_mutex_unlock(&lock);
-    return count;
-}
-
-/* Sets these bits in the token's flags (CKF_USER_PIN_FINAL_TRY and the like); 0 ends it. */
-void shim_flags(const char *label, unsigned long flags) {
-    pthread_mutex_lock(&lock);
-    entry(label)->extra_flags = flags;
-    pthread_mutex_unlock(&lock);
-}
-
-/* The token's C_Login answers `value`, `bad` times. */
-void shim_fail_login(const char *label, unsigned long value, int bad) {
-    pthread_mutex_lock(&lock);
-    struct token *token = entry(label);
-    token->login_fault = value;
-    token->login_bad = bad;
-    pthread_mutex_unlock(&lock);
-}
-
-/* After `good` more signatures the token's C_Sign answers `value`, `bad` times. */
-void shim_fail_sign(const char *label, unsigned long value, int good, int bad) {
-    pthread_mutex_lock(&lock);
-    struct token *token = entry(label);
-    token->sign_fault = value;
-    token->sign_good = good;
-    token->sign_bad = bad;
-    pthread_mutex_unlock(&lock);
-}
-
-/* While on, C_SignInit takes the key that was used before the one it is given: the handle denotes another key. */
-void shim_swap_keys(const char *label, int on) {
-    pthread_mutex_lock(&lock);
-    entry(label)->swap = on;
-    pthread_mutex_unlock(&lock);
-}
-
-/* Closes all sessions with the token between two calls, as a card that is pulled out does. 1, or 0 where there is no such token. */
-int shim_close_sessions(const char *label) {
-    CK_SLOT_ID slots[256];
-    unsigned long count = 256;
-    CK_RV value = CKR_TOKEN_NOT_PRESENT;
-    pthread_rwlock_wrlock(&sessions);
-    if (real && real->C_GetSlotList(CK_TRUE, slots, &count) == CKR_OK) {
-        for (unsigned long i = 0; i < count; i++) {
-            CK_TOKEN_INFO info;
-            char found[33];
-            if (real->C_GetTokenInfo(slots[i], &info) != CKR_OK) continue;
-            label_of(&info, found);
-            if (strcmp(found, label) == 0) value = real->C_CloseAllSessions(slots[i]);
-        }
-    }
-    pthread_rwlock_unlock(&sessions);
-    return value == CKR_OK;
 }

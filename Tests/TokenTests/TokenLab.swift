@@ -28,6 +28,7 @@ final class TokenLab: Sendable {
         case signing, wrongPIN, wrongPINShared, finalTry, locked, vague, loggedOut, lostSessions, lostSigner, swapped, renewed, shared,
             reopened
         case metrics, faults
+        case shimCalls, shimLimit, shimPace, shimRemoved, shimRules, shimShared
     }
 
     static let shared = try! TokenLab()
@@ -80,10 +81,8 @@ final class TokenLab: Sendable {
         // A certificate that was replaced: its id now stands at another key.
         for name in ["other", "p256"] { try Self.writeCertificate(name, id: "02", label: Label.renewed.rawValue, in: folder) }
 
-        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path + "/FaultShim/faultshim.c"
         let library = folder + "/faultshim.so"
-        let flags = try TokenLab.run("pkg-config", "--cflags", "p11-kit-1").split(whereSeparator: \.isWhitespace).map(String.init)
-        try TokenLab.run("cc", ["-shared", "-fPIC", "-O1", "-Wall", "-o", library, source] + flags + ["-ldl", "-lpthread"])
+        try FaultShim.compile(to: library)
         module = try Module.load(path: library, environment: ["TANBA_SHIM_MODULE": TokenLab.softHSM])
         let handle = try #require(dlopen(library, RTLD_NOW))
         shim = Shim(
