@@ -44,7 +44,8 @@ final class FaultShim: Sendable {
 
     /// Compiles the shim as docs/fault-shim.md says.
     static func compile(to library: String) throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+        let folder =
+            URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
             + "/FaultShim/"
         let sources = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".c") }.sorted().map { folder + $0 }
         let flags = try TokenLab.run("pkg-config", "--cflags", "p11-kit-1").split(whereSeparator: \.isWhitespace).map(String.init)

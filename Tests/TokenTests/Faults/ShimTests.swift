@@ -175,7 +175,8 @@ import Testing
 
     /// Two copies of the shim before one module: each is told by itself, and finalising one leaves the other's sessions alone.
     @Test func aCopyIsAModuleOfItsOwn() throws {
-        let (module, copy) = try lab.copyOfShim()
+        let (path, copy) = try lab.copyOfShim()
+        let module = try Module.load(path: path)
         let label = TokenLab.Label.shimShared.rawValue
         #expect(copy.count("C_Initialize", of: "*") == 1)
         copy.fail("C_GetSlotList", of: "*", with: .generalError, times: nil)
@@ -202,14 +203,16 @@ extension TokenLab {
         return try token(label)
     }
 
-    /// A further copy of the shim, loaded: a module of its own, with its own rules and counts, before the same SoftHSM.
-    func copyOfShim() throws -> (module: Module, shim: FaultShim) {
+    /// A further copy of the shim: a module of its own, with its own rules and counts, before the same SoftHSM.
+    ///
+    /// - Returns: the path that `Module.load` takes in this process; no file has it any more.
+    func copyOfShim() throws -> (path: String, shim: FaultShim) {
         let path = "\(folder)/faultshim-\(UUID().uuidString).so"
         try FileManager.default.copyItem(atPath: module.path, toPath: path)
         defer { try? FileManager.default.removeItem(atPath: path) }
         let shim = try FaultShim(path: path)
         shim.shareModule()
-        return (try Module.load(path: path), shim)
+        return (path, shim)
     }
 }
 
