@@ -16,7 +16,7 @@ let package = Package(
     ],
     traits: [.trait(name: "Failpoints", description: "Named points at which a test stops the process; never in a release")],
     targets: [
-        // 0-Libraries: module maps over the system's headers; two shims for what Swift cannot import (variadics)
+        // 0-Libraries: module maps over the system's headers; shims for what Swift cannot import (variadics) and for headers that SwiftPM does not find
         .systemModule("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
         .systemModule("CRdKafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
         .systemModule("CPKCS11", pkgConfig: "p11-kit-1", apt: "libp11-kit-dev"),
@@ -25,6 +25,7 @@ let package = Package(
         .systemModule("CYAML", pkgConfig: "libfyaml", apt: "libfyaml-dev"),
         .systemModule("CPopt", pkgConfig: "popt", apt: "libpopt-dev"),
         .shim("CCurl", links: "curl"),
+        .shim("CPCSC", links: "pcsclite"),
         .shim("CLinux"),
         // 1-Platform: knows nothing of signing. The wrappers, which alone import C modules, and three instruments
         .wrapper("OperatingSystem", over: "CLinux"),
@@ -33,6 +34,7 @@ let package = Package(
         .instrument("Failpoints", uses: "OperatingSystem"),
         .wrapper("LibCrypto", over: "COpenSSL", "OperatingSystem"),
         .wrapper("PKCS11", over: "CPKCS11", "OperatingSystem"),
+        .wrapper("PCSC", over: "CPCSC", "OperatingSystem"),
         .wrapper("Kafka", over: "CRdKafka", "OperatingSystem"),
         .wrapper("SQLite", over: "CSQLite"),
         .wrapper("HTTPClient", over: "CCurl", "OperatingSystem"),
@@ -74,6 +76,7 @@ let package = Package(
         .tests("FormatTests", uses: "DER", "CMS", "CAdES", "TimeStampProtocol", "SignatureTemplate", "LibCrypto", "OperatingSystem"),
         .tests("SigningModelTests", uses: "JSON", "SigningModel", "CMS", "LibCrypto"),
         .tests("TokenTests", uses: "PKCS11", "TokenSigner", "SigningPipeline", "SigningModel", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
+        .tests("CardTests", uses: "PCSC", "SigningTestKit", "OperatingSystem"),
         .tests("TimeStampClientTests", uses: "HTTPClient", "HTTPServer", "OperationsAPI", "TimeStampClient", "TimeStampProtocol", "CertificateTrust", "SigningPipeline", "CMS", "DER", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("KafkaTests", uses: "CRdKafka", "Kafka", "KafkaJobLog", "KafkaResultStream", "SigningTestKit", "SigningPipeline", "SigningModel", "Auditor", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("SigningPipelineTests", uses: "SigningPipeline", "SigningTestKit", "SigningModel", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
