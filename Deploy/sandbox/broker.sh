@@ -79,6 +79,9 @@ evict dead members, takes stale generations and knows no transaction timeout, so
         || no_broker "noida-db could not be installed from PyPI (log: $sandbox/log/broker.log). Set KAFKA_HOME or KAFKA_BOOTSTRAP, or use --log embedded"
 }
 
+# The broker itself: the script in bin/ starts it as its child, and would be all that `down` ends.
+noida_binary() { find "$sandbox/noida/lib" -path '*/noida_db/noida-db' -type f | head -n 1; }
+
 start_broker() {
     local address
     choose_broker
@@ -92,7 +95,7 @@ start_broker() {
             fi ;;
         noida)
             if ! alive broker > /dev/null; then
-                start_process broker "$sandbox/noida/bin/noida-db" start --only kafka --kafka-port "${address##*:}" --data-dir "$sandbox/noida-data"
+                start_process broker "$(noida_binary)" start --only kafka --kafka-port "${address##*:}" --data-dir "$sandbox/noida-data"
             fi ;;
         outside)
             kafka wait 20 > /dev/null || die "no broker answers at KAFKA_BOOTSTRAP=$address"

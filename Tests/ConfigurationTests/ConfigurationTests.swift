@@ -40,6 +40,18 @@ import Testing
             digest: sha512
             level: B-T
             timestamp-authority: tsa
+          - name: s
+            signer: office
+            mechanism: rsa-pss
+            level: B-B
+        signers:
+          - name: office
+            keys:
+              - token: hsm
+                key: "01"
+                certificate: office.pem
+              - pkcs12: office.p12
+                password: env:P12
         streams:
           - name: office
             profiles: [b, t]
@@ -60,12 +72,18 @@ import Testing
         #expect(configuration.operations?.port == 0 && configuration.operations?.address == "127.0.0.1")
         #expect(configuration.kafka?.bootstrap == "localhost:9092" && configuration.kafka?.properties == ["session.timeout.ms": "6000"])
         #expect(configuration.tokens[0].module == "/etc/tanba/module.so", "paths count from the file's folder")
-        #expect(configuration.tokens[0].pin == .environment(name: "PIN") && configuration.tokens[0].sessions == 2)
+        #expect(configuration.tokens[0].pin == .environment(name: "PIN") && configuration.tokens[0].sessions == 16)
         #expect(configuration.tokens[0].environment == ["SOFTHSM2_CONF": "conf"])
         #expect(configuration.authorities[0].trust == "/etc/tsa.pem" && configuration.authorities[0].timeout == .milliseconds(1500))
-        #expect(configuration.profiles.map(\.keyID) == [[0x0A], [0x0A, 0xFF]])
-        #expect(configuration.profiles.map(\.level) == [.baselineB, .baselineT])
-        #expect(configuration.profiles[1].certificate == "/etc/tanba/t.pem" && configuration.profiles[1].digest == "sha512")
+        #expect(configuration.profiles[0].keys.map(\.place) == [.token("hsm", id: [0x0A])])
+        #expect(configuration.profiles[1].keys.map(\.place) == [.token("hsm", id: [0x0A, 0xFF])])
+        #expect(
+            configuration.profiles[2].keys.map(\.place) == [
+                .token("hsm", id: [1]), .pkcs12(path: "/etc/tanba/office.p12", password: .environment(name: "P12")),
+            ])
+        #expect(configuration.profiles[2].keys[0].certificate == "/etc/tanba/office.pem" && configuration.profiles[2].mechanism == "rsa-pss")
+        #expect(configuration.profiles.map(\.level) == [.baselineB, .baselineT, .baselineB])
+        #expect(configuration.profiles[1].keys[0].certificate == "/etc/tanba/t.pem" && configuration.profiles[1].digest == "sha512")
         #expect(configuration.streams[0].profiles == ["b", "t"])
         #expect(configuration.limits.inFlightMax == 100 && configuration.limits.batchWaitMax == .seconds(1))
         #expect(configuration.limits.batchResultsMax == 500, "what is not there keeps its default")
@@ -101,9 +119,14 @@ import Testing
         Fault(23, "level: B-B", "level: B-B\n    timestamp-authority: tsa", "level B-B and a timestamp-authority"),
         Fault(27, "timestamp-authority: tsa", "timestamp-authority: other", "names the timestamp authority other"),
         Fault(27, "name: t\n", "name: b\n", "has the name b, which another has too"),
-        Fault(36, "profiles: [b, t]", "profiles: [b, x]", "names the profile x"),
-        Fault(38, "in-flight: 100", "in-flight: many", "limits.in-flight must be a whole number"),
-        Fault(37, "limits:", "limit:", "limit is not a known key"),
+        Fault(48, "profiles: [b, t]", "profiles: [b, x]", "names the profile x"),
+        Fault(50, "in-flight: 100", "in-flight: many", "limits.in-flight must be a whole number"),
+        Fault(49, "limits:", "limit:", "limit is not a known key"),
+        Fault(34, "signer: office", "signer: other", "names the signer other"),
+        Fault(41, "token: hsm\n        key", "token: other\n        key", "signer office names the token other"),
+        Fault(44, "password: env:P12", "password: s3cret", "must say where it is, not what it is"),
+        Fault(39, "pkcs12: office.p12\n        password: env:P12", "token: hsm\n        key: \"01\"", "has one key twice"),
+        Fault(36, "signer: office", "signer: office\n    token: hsm", "token is not a known key"),
         Fault(10, "tokens:", "tokens: [", "tanba.yaml:"),
     ])
     func aFaultIsNamedWithItsLine(fault: Fault) throws {

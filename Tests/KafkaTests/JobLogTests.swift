@@ -43,6 +43,34 @@ import Testing
         await log.close()
     }
 
+    @Test func whoStandsByLeavesThePartitionsToOthersAndComesBack() async throws {
+        let lab = try StreamLab(partitions: 2)
+        try await lab.enqueue((0..<20).map { "job \($0)" })
+        let (first, second) = (try lab.log("w1"), try lab.log("w2"))
+        let before = try await first.receive(count: 20)
+        let away = try await first.receivePatiently(Demand(limit: 10, wait: .milliseconds(100), isStandingBy: true))
+        #expect(away.dropped == Set(before.map(\.position.partition)) && away.records.isEmpty)
+
+        // The other worker has them all, without waiting for a session to time out, and the first gets nothing.
+        async let taken = second.receive(count: 20)
+        for _ in 0..<20 {
+            let intake = try await first.receivePatiently(Demand(limit: 10, wait: .milliseconds(100), isStandingBy: true))
+            #expect(intake.records.isEmpty)
+        }
+        let records = try await taken
+        #expect(Set(records.map(\.position)) == Set(before.map(\.position)))
+        #expect(try await second.publishPatiently(StreamLab.batch(records)) == .committed)
+
+        // Alone again, it goes on where the other stood.
+        await second.close()
+        try await lab.enqueue(["late"])
+        let late = try await first.receive(count: 1)
+        #expect(late.map(\.key) == [Array("late".utf8)])
+        #expect(try await first.publishPatiently(StreamLab.batch(late)) == .committed)
+        #expect(try lab.visibleResults(count: 21).joined().count == 21)
+        await first.close()
+    }
+
     @Test func headersAndBadPlacesAreSeen() async throws {
         let lab = try StreamLab(partitions: 3)
         let producer = try Producer(properties: ["bootstrap.servers": lab.broker.bootstrap], log: KafkaClient.silent)

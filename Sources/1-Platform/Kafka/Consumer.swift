@@ -23,6 +23,9 @@ public final class Consumer: KafkaClient {
         try KafkaError.check(rd_kafka_subscribe(handle, list.list), "rd_kafka_subscribe", of: handle)
     }
 
+    /// Leaves the group; partitions that are held are taken by a rebalance that comes by `poll`. `subscribe` joins again.
+    public func unsubscribe() throws(KafkaError) { try KafkaError.check(rd_kafka_unsubscribe(handle), "rd_kafka_unsubscribe", of: handle) }
+
     /// The next event, or nil if none came in time.
     public func poll(for wait: Duration) -> KafkaEvent? {
         if let rebalance = mailbox.takeRebalance() { return .rebalance(rebalance) }

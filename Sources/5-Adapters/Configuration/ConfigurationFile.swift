@@ -37,6 +37,7 @@ extension TanbaConfiguration {
         if var operations = try reader.nested("operations") { configuration.operations = try Operations(&operations) }
         if var kafka = try reader.nested("kafka") { configuration.kafka = try Kafka(&kafka, refusedKafkaProperty) }
         for var item in try reader.list("tokens") { try add(Token(&item), to: &configuration.tokens, \.name, item) }
+        for var item in try reader.list("signers") { try add(Signer(&item, in: configuration), to: &configuration.signers, \.name, item) }
         for var item in try reader.list("timestamp-authorities") { try add(Authority(&item), to: &configuration.authorities, \.name, item) }
         for var item in try reader.list("profiles") { try add(Profile(&item, in: configuration), to: &configuration.profiles, \.name, item) }
         for var item in try reader.list("streams") { try add(Stream(&item, in: configuration), to: &configuration.streams, \.name, item) }
@@ -151,17 +152,8 @@ extension TanbaConfiguration.Authority {
 extension TanbaConfiguration.Profile {
     fileprivate init(_ reader: inout MappingReader, in configuration: TanbaConfiguration) throws(ConfigurationError) {
         name = try reader.required("name")
-        token = try reader.required("token")
-        guard configuration.tokens.contains(where: { $0.name == token }) else {
-            throw reader.error("profile \(name) names the token \(token), which is not in tokens", "add it or name another")
-        }
-        let key = try reader.required("key")
-        guard let keyID = Self.bytes(hex: key) else {
-            throw reader.error("profile \(name) has the key \(key)", "write the key's CKA_ID as hexadecimal digits, such as \"01\"")
-        }
-        self.keyID = keyID
-        certificate = try reader.path("certificate")
-        chain = try reader.path("chain")
+        keys = try Self.keys(&reader, in: configuration, of: name)
+        mechanism = try reader.text("mechanism")
         digest = try reader.text("digest") ?? digest
         guard ["sha256", "sha384", "sha512"].contains(digest) else {
             throw reader.error("profile \(name) has the digest \(digest)", "use sha256, sha384 or sha512")
@@ -182,6 +174,59 @@ extension TanbaConfiguration.Profile {
         default: break
         }
         try reader.finish()
+    }
+
+    /// Those of the signer it names, or the one it gives itself.
+    private static func keys(
+        _ reader: inout MappingReader, in configuration: TanbaConfiguration, of profile: String
+    ) throws(ConfigurationError) -> [TanbaConfiguration.Key] {
+        guard let name = try reader.text("signer") else { return [try TanbaConfiguration.Key(&reader, in: configuration, of: "profile \(profile)")] }
+        guard let signer = configuration.signers.first(where: { $0.name == name }) else {
+            throw reader.error("profile \(profile) names the signer \(name), which is not in signers", "add it or name another")
+        }
+        return signer.keys
+    }
+}
+
+extension TanbaConfiguration.Signer {
+    fileprivate init(_ reader: inout MappingReader, in configuration: TanbaConfiguration) throws(ConfigurationError) {
+        name = try reader.required("name")
+        for var item in try reader.list("keys") {
+            keys.append(try TanbaConfiguration.Key(&item, in: configuration, of: "signer \(name)"))
+            try item.finish()
+        }
+        guard !keys.isEmpty else { throw reader.error("signer \(name) has no keys", "list at least one, on a token or in a PKCS#12 file") }
+        guard Set(keys.map(\.place)).count == keys.count else {
+            throw reader.error("signer \(name) has one key twice", "remove the second")
+        }
+        try reader.finish()
+    }
+}
+
+extension TanbaConfiguration.Key {
+    /// - Parameter owner: "profile office-b"; what the key's fields stand in.
+    fileprivate init(_ reader: inout MappingReader, in configuration: TanbaConfiguration, of owner: String) throws(ConfigurationError) {
+        if let path = try reader.path("pkcs12") {
+            let source = try reader.required("password")
+            guard let password = SecretSource(source) else {
+                // The text is not shown: it may be the password itself.
+                throw reader.error(
+                    "the password of \(path) (\(owner)) must say where it is, not what it is", "write file:/path, fd:NUMBER or env:NAME")
+            }
+            place = .pkcs12(path: path, password: password)
+        } else {
+            let token = try reader.required("token")
+            guard configuration.tokens.contains(where: { $0.name == token }) else {
+                throw reader.error("\(owner) names the token \(token), which is not in tokens", "add it or name another")
+            }
+            let key = try reader.required("key")
+            guard let id = Self.bytes(hex: key) else {
+                throw reader.error("\(owner) has the key \(key)", "write the key's CKA_ID as hexadecimal digits, such as \"01\"")
+            }
+            place = .token(token, id: id)
+        }
+        certificate = try reader.path("certificate")
+        chain = try reader.path("chain")
     }
 
     private static func bytes(hex: String) -> [UInt8]? {
@@ -217,6 +262,8 @@ extension TanbaConfiguration.Limits {
         batchBytesMax = try reader.integer("batch-bytes", in: 1024...64 << 20) ?? batchBytesMax
         batchWaitMax = try reader.duration("batch-wait") ?? batchWaitMax
         drainMax = try reader.duration("drain") ?? drainMax
+        giveUpAfter = try reader.duration("give-up") ?? giveUpAfter
+        fileKeySampling = try reader.integer("file-key-sampling", in: 1...1_000_000) ?? fileKeySampling
         knownJobs = try reader.integer("known-jobs", in: 1...50_000_000) ?? knownJobs
         try reader.finish()
     }

@@ -11,6 +11,7 @@ public struct TanbaConfiguration: Sendable {
     public var operations: Operations?
     public var kafka: Kafka?
     public var tokens: [Token] = []
+    public var signers: [Signer] = []
     public var authorities: [Authority] = []
     public var profiles: [Profile] = []
     public var streams: [Stream] = []
@@ -49,10 +50,33 @@ public struct TanbaConfiguration: Sendable {
         /// The token's label.
         public var label = ""
         public var pin = SecretSource.descriptor(0)
-        /// Sessions to sign with at once.
-        public var sessions = 2
+        /// Sessions to sign with at once at most; how many are of use is found out.
+        public var sessions = 16
         /// Environment variables that the module reads.
         public var environment: [String: String] = [:]
+    }
+
+    /// One of `signers`: whose signature it is, and the keys that can make it.
+    public struct Signer: Sendable {
+        public var name = ""
+        /// At least one.
+        public var keys: [Key] = []
+    }
+
+    /// One of a signer's `keys`
+    public struct Key: Sendable {
+        public enum Place: Sendable, Hashable {
+            /// A name of `tokens`, and the key's CKA_ID.
+            case token(String, id: [UInt8])
+            /// A PKCS#12 file and where its password is.
+            case pkcs12(path: String, password: SecretSource)
+        }
+
+        public var place: Place
+        /// PEM file; nil: the certificate beside the key, on the token or in the file.
+        public var certificate: String?
+        /// PEM file with issuers to put into the signature.
+        public var chain: String?
     }
 
     /// One of `timestamp-authorities`
@@ -78,14 +102,10 @@ public struct TanbaConfiguration: Sendable {
         }
 
         public var name = ""
-        /// A name of `tokens`.
-        public var token = ""
-        /// CKA_ID.
-        public var keyID: [UInt8] = []
-        /// PEM file; nil: the certificate beside the key on the token.
-        public var certificate: String?
-        /// PEM file with issuers to put into the signature.
-        public var chain: String?
+        /// The keys that may sign, those of its signer; at least one.
+        public var keys: [Key] = []
+        /// How the keys sign, where that is not left to them.
+        public var mechanism: String?
         public var digest = "sha256"
         public var level = Level.baselineB
         /// A name of `timestamp-authorities`, at level B-T.
@@ -106,6 +126,10 @@ public struct TanbaConfiguration: Sendable {
         public var batchBytesMax = 1 << 20
         public var batchWaitMax: Duration = .milliseconds(200)
         public var drainMax: Duration = .seconds(60)
+        /// How long a stream waits for a key before its partitions are left to other workers.
+        public var giveUpAfter: Duration = .seconds(300)
+        /// Of how many signatures by a key in a file one is checked.
+        public var fileKeySampling = 100
         /// Signed jobs of a partition that are known again; an id beyond them could be signed a second time. 32 bytes each.
         public var knownJobs = 50_000
     }

@@ -52,6 +52,8 @@ public actor KafkaJobLog: JobLog, LaneActor {
     var session: TransactSession?
     /// A producer whose `initTransactions` has not ended yet.
     var opening: Producer?
+    /// The group was left because the pipeline cannot sign (`Demand.isStandingBy`).
+    var isStandingBy = false
     /// Of each of the stream's topics.
     var partitionCount = 0
     var partitions: [Partition: OwnedPartition] = [:]
@@ -92,6 +94,7 @@ public actor KafkaJobLog: JobLog, LaneActor {
         let session = try openSession()
         try settle(session)
         guard self.session != nil else { return try receive(demand) }  // it fell; the second time within a minute throws
+        if demand.isStandingBy != isStandingBy { try standBy(demand.isStandingBy, session) }
         if mustSeek { try seek(session) }
         if awaited != nil {
             try serveGroup(session)

@@ -34,11 +34,27 @@ extension KafkaJobLog {
             return TransactSession(consumer: consumer, producer: producer, patience: settings.patience)
         }
         opening = nil
+        isStandingBy = false
         incidents = []
         self.session = session
         report.info(
             "kafka-joined", "waiting for partitions", [("group", .text(topics.group)), ("bootstrap", .text(settings.bootstrap))])
         return session
+    }
+
+    /// Leaves the group, so that other workers get the partitions, or joins it again.
+    func standBy(_ leaves: Bool, _ session: TransactSession) throws(JobLogError) {
+        try attempt(leaves ? "leave the group" : "join the group") { () throws(KafkaError) in
+            if leaves { try session.consumer.unsubscribe() } else { try session.consumer.subscribe(to: [topics.jobs]) }
+        }
+        isStandingBy = leaves
+        report.info(leaves ? "kafka-standing-by" : "kafka-joined", "", [("group", .text(topics.group))])
+        guard leaves else { return }
+        dropped.formUnion(partitions.keys)
+        partitions = [:]
+        awaited = nil
+        mustSeek = false
+        metrics.show(partitions.values)
     }
 
     /// All three topics are there, with one partition count. Asking also spares the first transaction a wait of a second, in which

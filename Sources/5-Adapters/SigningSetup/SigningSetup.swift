@@ -14,17 +14,21 @@ import TokenSigner
 ///
 /// Only what the chosen profiles need is opened. A token is logged in to once, however many profiles use it.
 public struct SigningSetup: Sendable {
-    /// In the order they were asked for.
+    /// Those that can be used, in the order they were asked for.
     public let profiles: [SigningProfile]
+    /// Those of which no key can be used before a person has helped, with what stands in the way of the first.
+    public let unusable: [(profile: String, error: SignerError)]
     private let authorities: [TimeStampClient]
+    private let registry: TokenRegistry
 
     /// Opens tokens and proves keys against their certificates.
     ///
+    /// A key that cannot be used is reported and left out where its profile has another.
     /// - Parameter names: profiles to set up.
-    /// - Throws: `ConfigurationError` for what the file says wrongly, `SigningProfileError` where key, certificate and digest do not fit,
-    ///   `SignerError` where a token or its key is not there. What was opened before is closed then.
+    /// - Throws: `ConfigurationError` for what the file says wrongly, `SigningProfileError` and `SignerError` (`isMisfit`) where key,
+    ///   certificate, mechanism and digest do not fit. What was opened before is closed then.
     public init(_ configuration: TanbaConfiguration, profiles names: [String], report: Log, metrics: Metrics) async throws {
-        let registry = TokenRegistry(log: report, metrics: metrics)
+        registry = TokenRegistry(log: report, metrics: metrics)
         var builder = Builder(configuration: configuration, registry: registry, report: report, metrics: metrics)
         do {
             for name in names { try await builder.add(name) }
@@ -33,6 +37,7 @@ public struct SigningSetup: Sendable {
             throw error
         }
         profiles = builder.profiles
+        unusable = builder.unusable
         authorities = Array(builder.authorities.values)
     }
 
@@ -50,43 +55,66 @@ public struct SigningSetup: Sendable {
         let report: Log
         let metrics: Metrics
         var profiles: [SigningProfile] = []
+        var unusable: [(profile: String, error: SignerError)] = []
         var authorities: [String: TimeStampClient] = [:]
-        /// PINs are read once: a descriptor can be read only once.
-        var pins: [SecretSource: Secret] = [:]
+        /// PINs and passwords are read once: a descriptor can be read only once.
+        var secrets: [SecretSource: Secret] = [:]
 
         mutating func add(_ name: String) async throws {
             guard let profile = configuration.profiles.first(where: { $0.name == name }) else {
                 let known = configuration.profiles.map(\.name).joined(separator: ", ")
                 throw error("there is no profile \(name)", known.isEmpty ? "add it to profiles" : "use one of: \(known)")
             }
-            let token = configuration.tokens.first { $0.name == profile.token }!
-            let certificate = try profile.certificate.map { path in
-                guard let first = try certificates(in: path).first else { throw error("\(path) holds no certificate", "name a PEM file with one") }
-                return first
-            }
-            let signer = try await TokenSigner(
-                registry.open(
-                    TokenSettings(
-                        name: token.name, module: token.module, label: token.label, pin: pin(token), sessions: token.sessions,
-                        environment: token.environment)),
-                key: profile.keyID, certificate: certificate, chain: profile.chain.map { try certificates(in: $0) } ?? [])
             let level: SigningProfile.Level = try profile.authority.map { .baselineT(try authority($0)) } ?? .baselineB
+            var signers: [any DigestSigner] = []
+            var failures: [SignerError] = []
             do {
-                profiles.append(try SigningProfile(name: name, signers: [signer], digest: DigestAlgorithm(named: profile.digest)!, level: level))
+                for key in profile.keys {
+                    do {
+                        signers.append(try await signer(key, of: profile))
+                    } catch let error as SignerError where !error.isMisfit {
+                        report.error("key-unusable", "\(error)", [("profile", LogValue(name))])
+                        failures.append(error)
+                    }
+                }
+                guard !signers.isEmpty else { return unusable.append((name, failures[0])) }
+                profiles.append(try SigningProfile(name: name, signers: signers, digest: DigestAlgorithm(named: profile.digest)!, level: level))
             } catch {
-                await signer.close()
+                for signer in signers { await signer.close() }
                 throw error
             }
         }
 
-        private mutating func pin(_ token: TanbaConfiguration.Token) throws -> Secret {
-            if let known = pins[token.pin] { return known }
+        private mutating func signer(_ key: TanbaConfiguration.Key, of profile: TanbaConfiguration.Profile) async throws -> any DigestSigner {
+            let certificate = try key.certificate.map { path in
+                guard let first = try certificates(in: path).first else { throw error("\(path) holds no certificate", "name a PEM file with one") }
+                return first
+            }
+            let chain = try key.chain.map { try certificates(in: $0) } ?? []
+            switch key.place {
+            case .token(let name, let id):
+                let token = configuration.tokens.first { $0.name == name }!
+                return try await TokenSigner(
+                    registry.open(
+                        TokenSettings(
+                            name: token.name, module: token.module, label: token.label,
+                            pin: secret(token.pin, named: "the PIN of token \(token.name)"), sessions: token.sessions,
+                            environment: token.environment)),
+                    key: id, certificate: certificate, chain: chain)
+            case .pkcs12(let path, _):
+                throw error("\(path): keys in PKCS#12 files cannot be used yet", "name a key on a token")
+            }
+        }
+
+        /// - Parameter name: for a person, such as "the PIN of token hsm".
+        private mutating func secret(_ source: SecretSource, named name: String) throws -> Secret {
+            if let known = secrets[source] { return known }
             do {
-                let secret = try token.pin.read()
-                pins[token.pin] = secret
+                let secret = try source.read()
+                secrets[source] = secret
                 return secret
             } catch {
-                throw self.error("the PIN of token \(token.name) cannot be read: \(error)", "make it readable for this user alone")
+                throw self.error("\(name) cannot be read: \(error)", "make it readable for this user alone")
             }
         }
 
@@ -128,6 +156,7 @@ extension TanbaConfiguration.Limits {
         settings.batchBytesMax = batchBytesMax
         settings.batchWaitMax = batchWaitMax
         settings.drainMax = drainMax
+        settings.giveUpAfter = giveUpAfter
         return settings
     }
 }

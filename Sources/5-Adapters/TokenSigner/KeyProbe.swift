@@ -62,6 +62,6 @@ struct KeyProbe {
     }
 
     private func refusal(_ reason: String, _ remedy: String) -> SignerError {
-        SignerError(token: token.name, reason: reason, remedy: remedy, isPermanent: true)
+        SignerError(token: token.name, reason: reason, remedy: remedy, isPermanent: true, isMisfit: true)
     }
 }

@@ -47,6 +47,7 @@ import SigningPipeline
             let service = try await Service(configuration, report: report)
             if invocation.flag("check") {
                 await service.close()
+                if let error = service.firstUnusable { throw error }
                 return .done
             }
             try await service.run()
@@ -60,6 +61,7 @@ import SigningPipeline
     private static func exitStatus(of error: any Error) -> ExitStatus {
         switch error {
         case is ConfigurationError, is SigningProfileError: .usage
+        case let error as SignerError where error.isMisfit: .usage
         case let error as JobLogError where error.kind == .misconfigured: .usage
         default: .worldFailed
         }

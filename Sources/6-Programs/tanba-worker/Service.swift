@@ -19,11 +19,13 @@ final class Service: Sendable {
 
     private struct State {
         var pipelines: [String: Pipeline] = [:]
+        /// Streams that ended by themselves or were not begun, and why.
+        var failed: [String: String] = [:]
         var isDraining = false
     }
 
     /// Opens tokens and authorities.
-    /// - Throws: `ConfigurationError`, `SigningProfileError`, `SignerError`.
+    /// - Throws: `ConfigurationError`, `SigningProfileError`, `SignerError` when there is no stream whose profiles all have a key.
     init(_ configuration: TanbaConfiguration, report: Log) async throws {
         self.configuration = configuration
         self.report = report
@@ -35,10 +37,23 @@ final class Service: Sendable {
         self.kafka = kafka
         let used = Set(configuration.streams.flatMap(\.profiles))
         setup = try await SigningSetup(configuration, profiles: used.sorted(), report: report, metrics: metrics)
+        if let error = firstUnusable, configuration.streams.allSatisfy({ unusable(in: $0) != nil }) {
+            await setup.close()
+            throw error
+        }
     }
 
-    /// Runs until a signal drained it.
-    /// - Throws: what ended a stream; the others were drained then.
+    /// What keeps a profile from being used.
+    var firstUnusable: SignerError? { setup.unusable.first?.error }
+
+    private func unusable(in stream: TanbaConfiguration.Stream) -> SignerError? {
+        setup.unusable.first { stream.profiles.contains($0.profile) }?.error
+    }
+
+    /// Runs until a signal drained it, or the last of its streams ended.
+    ///
+    /// A stream that fails for good leaves its partitions to other workers and the others as they are; `ready` and the log say so.
+    /// - Throws: what ended a stream first.
     func run() async throws {
         let operations: OperationsAPI?
         do {
@@ -52,11 +67,7 @@ final class Service: Sendable {
         let failure = await withTaskGroup { group in
             for stream in configuration.streams { group.addTask { await self.run(stream) } }
             var failure: (any Error)?
-            for await result in group {
-                guard case .failure(let error) = result else { continue }
-                failure = failure ?? error
-                await drain()
-            }
+            for await case .failure(let error) in group { failure = failure ?? error }
             return failure
         }
         await close()
@@ -71,6 +82,7 @@ final class Service: Sendable {
     /// One stream, to its end. A broker that is away is waited for by the pipeline.
     private func run(_ stream: TanbaConfiguration.Stream) async -> Result<Void, any Error> {
         do {
+            if let error = unusable(in: stream) { throw error }
             var settings = KafkaJobLog.Settings(
                 bootstrap: kafka.bootstrap, stream: stream.name, worker: configuration.worker.id, properties: kafka.properties)
             settings.windowJobs = configuration.limits.knownJobs
@@ -88,6 +100,7 @@ final class Service: Sendable {
             return .success(())
         } catch {
             report.error("stream-failed", "\(error)", [("stream", LogValue(stream.name))])
+            state.withLock { $0.failed[stream.name] = "\(error)" }
             return .failure(error)
         }
     }
@@ -113,11 +126,21 @@ final class Service: Sendable {
         state.withLock { state in
             var reasons: [Health.Reason] = []
             for stream in configuration.streams {
+                if let failed = state.failed[stream.name] {
+                    reasons.append(Health.Reason(code: "stream-failed", message: "stream \(stream.name) is not served: \(failed)"))
+                    continue
+                }
                 guard let pipeline = state.pipelines[stream.name] else {
                     reasons.append(Health.Reason(code: "stream-opening", message: "stream \(stream.name) is not open yet"))
                     continue
                 }
-                reasons += pipeline.waitsFor.map { Health.Reason(code: "waiting", message: "stream \(stream.name) waits for \($0)") }
+                // One key that is away is no reason while another signs.
+                let waits = pipeline.waitsFor
+                guard !waits.isEmpty else { continue }
+                reasons += pipeline.keysAway.map {
+                    Health.Reason(code: "key-away", message: "stream \(stream.name), profile \($0.profile): \($0.key) does not sign: \($0.reason)")
+                }
+                reasons += waits.map { Health.Reason(code: "waiting", message: "stream \(stream.name) waits for \($0)") }
             }
             if state.isDraining { reasons.append(Health.Reason(code: "draining", message: "the worker is draining")) }
             return Health(reasons: reasons)

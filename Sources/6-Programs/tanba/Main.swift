@@ -45,6 +45,7 @@ import SigningSetup
     private static func exitStatus(of error: any Error) -> ExitStatus {
         switch error {
         case is UsageError, is ConfigurationError, is SigningProfileError: .usage
+        case let error as SignerError where error.isMisfit: .usage
         case let error as JobLogError where error.kind == .misconfigured: .usage
         default: .worldFailed
         }

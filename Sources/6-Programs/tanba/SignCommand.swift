@@ -53,8 +53,11 @@ struct SignCommand {
         let log = try EmbeddedJobLog(directory: out + "/.tanba", stream: "local")
         let set = DocumentSet(paths: paths, output: out)
         let setup = try await SigningSetup(configuration, profiles: [profileName], report: report, metrics: metrics)
+        if let (_, error) = setup.unusable.first { throw error }
         var settings = configuration.limits.pipelineSettings
         settings.endsWithLog = true
+        // There is nobody to leave the documents to.
+        settings.giveUpAfter = nil
         let pipeline = Pipeline(
             log: log, profiles: setup.profiles, worker: configuration.worker.id, settings: settings, report: report, metrics: metrics)
         let progress = ProgressLine("documents", total: set.documents.count)
