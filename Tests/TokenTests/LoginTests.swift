@@ -55,7 +55,7 @@ import Testing
     @Test func oneLoginServesAllSessions() async throws {
         let before = lab.logins(.shared)
         let token = try lab.token(.shared)
-        let pool = SessionPool(token: token, sessions: 4)
+        let pool = SessionPool(token: token, sessionsMax: 4)
         try await withThrowingTaskGroup(of: KeyPair.self) { group in
             for _ in 0..<16 {
                 group.addTask {

@@ -42,4 +42,30 @@ import Testing
         #expect(mechanisms.contains(.rsaPKCS))
         #expect(mechanisms.contains(.ecdsa))
     }
+
+    @Test func mechanismsSayWhatTheyTake() throws {
+        let slot = try lab.module.slot(label: "signing")
+        let rsa = try slot.mechanismInfo(.rsaPKCS)
+        #expect(rsa.flags.contains(.sign))
+        #expect(rsa.keySizeMin <= 2048 && rsa.keySizeMax >= 4096)
+        #expect(try slot.mechanismInfo(.rsaPKCSPSS).flags.contains(.sign))
+        #expect(try slot.mechanismInfo(.ecKeyPairGen).flags.contains(.generateKeyPair))
+        let error = #expect(throws: PKCS11Error.self) { try slot.mechanismInfo(Mechanism(rawValue: 0x8000_1234)) }
+        #expect(error?.returnValue == .mechanismInvalid)
+    }
+
+    @Test func slotsAreListedWithAndWithoutTokens() throws {
+        let slots = try lab.module.slots(empty: true)
+        #expect(try Set(lab.module.slots().map(\.id)).isSubset(of: slots.map(\.id)))
+        // SoftHSM has one more slot than tokens, for the next one to be initialised.
+        let info = try #require(slots.map { try $0.info() }.last)
+        #expect(info.description.hasPrefix("SoftHSM slot"))
+        #expect(info.manufacturer == "SoftHSM project")
+        #expect(info.flags.contains(.tokenPresent))
+        #expect(!info.flags.contains(.removableDevice))
+        let module = try lab.module.info()
+        #expect(module.manufacturer == "SoftHSM")
+        #expect(module.version.hasPrefix("2."))
+        #expect(module.standard.hasPrefix("2."))
+    }
 }

@@ -9,7 +9,7 @@ import Testing
     /// Goal: no session is ever with two callers, and the lanes run beside each other. Method: eight callers on three lanes count how many
     /// of them hold a session at once; SoftHSM itself answers CKR_OPERATION_ACTIVE where two use one session.
     @Test func eightCallersShareThreeSessions() async throws {
-        let pool = SessionPool(token: try lab.token(.signing), sessions: 3)
+        let pool = SessionPool(token: try lab.token(.signing), sessionsMax: 3)
         let holders = Locked((now: 0, peak: 0))
         let digest = digest
         let signatures = try await withThrowingTaskGroup(of: [[UInt8]].self) { group in
@@ -45,7 +45,7 @@ import Testing
     ///     signs again                       SESSION_HANDLE_INVALID -> restore: keeper, one C_Login -> session, key -> body again
     @Test func sessionsClosedBehindOurBackComeBack() async throws {
         let token = try lab.token(.lostSessions)
-        let pool = SessionPool(token: token, sessions: 2)
+        let pool = SessionPool(token: token, sessionsMax: 2)
         let before = lab.logins(.lostSessions)
         let digest = digest
         for round in 1...3 {
@@ -62,7 +62,7 @@ import Testing
 
     @Test func aFaultThatPassesIsRetriedAndOneThatStaysIsThrown() async throws {
         let token = try lab.token(.faults)
-        let pool = SessionPool(token: token, sessions: 1)
+        let pool = SessionPool(token: token, sessionsMax: 1)
         let digest = digest
         let sign = { @Sendable (session: borrowing Session) throws(PKCS11Error) -> Int in
             try session.sign(digest.span, with: .ecdsa, key: session.keyPair(id: TokenLab.p256)).count
@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test func aClosedPoolTakesNothing() async throws {
-        let pool = SessionPool(token: try lab.token(.signing), sessions: 2)
+        let pool = SessionPool(token: try lab.token(.signing), sessionsMax: 2)
         await pool.close()
         let error = await #expect(throws: PKCS11Error.self) {
             try await pool.run { (_: borrowing Session) throws(PKCS11Error) in 1 }

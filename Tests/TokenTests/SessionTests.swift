@@ -25,6 +25,20 @@ import Testing
         #expect(raw.count == 64)
     }
 
+    @Test(arguments: PSSParameters.Hash.allCases) func aPSSSignatureIsWhatOpenSSLTakes(hash: PSSParameters.Hash) throws {
+        let session = try lab.token(.signing).openSession()
+        let key = try session.keyPair(id: TokenLab.rsa)
+        let digest = [UInt8](repeating: 0xA5, count: hash.byteCount)
+        let signature = try session.sign(digest.span, with: .rsaPKCSPSS, parameters: .pss(PSSParameters(hash)), key: key)
+        #expect(signature.count == 256)
+        let options = ["rsa_padding_mode:pss", "rsa_pss_saltlen:\(hash.byteCount)", "digest:\(hash)"]
+        #expect(try lab.opensslAccepts(signature, digest: digest, key: "rsa", options: options))
+        #expect(try !lab.opensslAccepts(signature, digest: digest.map { ~$0 }, key: "rsa", options: options))
+        // Without parameters the mechanism does not begin, and the session is good for the next call.
+        let error = #expect(throws: PKCS11Error.self) { try session.sign(digest.span, with: .rsaPKCSPSS, key: key) }
+        #expect(error?.advice == .stop)
+    }
+
     @Test func certificatesAreReadById() throws {
         let session = try lab.token(.signing).openSession()
         #expect(try session.certificates(id: TokenLab.p256) == [lab.file("p256.der")])

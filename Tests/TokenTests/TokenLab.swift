@@ -146,14 +146,15 @@ final class TokenLab: Sendable {
 
     // MARK: - Tools
 
-    /// OpenSSL's word on a signature: RSA PKCS#1 v1.5 with SHA-256, or ECDSA (DER), over a digest.
-    func opensslAccepts(_ signature: [UInt8], digest: [UInt8], key: String) throws -> Bool {
+    /// OpenSSL's word on a signature over a digest: ECDSA (DER), or RSA with these options of `openssl pkeyutl`, PKCS#1 v1.5 with SHA-256
+    /// where there are none.
+    func opensslAccepts(_ signature: [UInt8], digest: [UInt8], key: String, options: [String]? = nil) throws -> Bool {
         let name = folder + "/" + UUID().uuidString
         defer { for suffix in [".sig", ".digest"] { try? FileManager.default.removeItem(atPath: name + suffix) } }
         try Data(signature).write(to: URL(fileURLWithPath: name + ".sig"))
         try Data(digest).write(to: URL(fileURLWithPath: name + ".digest"))
         let files = ["-inkey", "\(folder)/\(key).pub", "-in", name + ".digest", "-sigfile", name + ".sig"]
-        let padding = key == "rsa" ? ["-pkeyopt", "rsa_padding_mode:pkcs1", "-pkeyopt", "digest:sha256"] : []
+        let padding = (options ?? (key == "rsa" ? ["rsa_padding_mode:pkcs1", "digest:sha256"] : [])).flatMap { ["-pkeyopt", $0] }
         do { try TokenLab.run("openssl", ["pkeyutl", "-verify", "-pubin"] + files + padding) } catch { return false }
         return true
     }

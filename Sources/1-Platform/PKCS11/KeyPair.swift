@@ -15,6 +15,8 @@ public struct KeyType: RawRepresentable, Hashable, Sendable {
 
     public static let rsa = KeyType(rawValue: 0x0)
     public static let ec = KeyType(rawValue: 0x3)
+    /// Ed25519 and Ed448.
+    public static let ecEdwards = KeyType(rawValue: 0x40)
 }
 
 extension KeyType: CustomStringConvertible {
@@ -22,6 +24,7 @@ extension KeyType: CustomStringConvertible {
         switch self {
         case .rsa: "RSA"
         case .ec: "EC"
+        case .ecEdwards: "EC Edwards"
         default: "CKK 0x" + String(rawValue, radix: 16)
         }
     }

@@ -9,10 +9,17 @@ public final class Module: @unchecked Sendable {
     public let path: String
     /// Copied once from the library; C function pointers that never change. That, and the lock around `users`, is why the class may be shared.
     let functions: Functions
-    /// How many `Token`s have been found and not closed: the module is not initialised anew under their feet.
-    private let users = Locked(0)
+    private let users = Locked(Users())
     /// Tokens, by label, whose PIN was refused. Kept here and not in `Token`, so that no second object sends the PIN a second time.
     private let refused = Locked<[String: PKCS11Error]>([:])
+
+    /// Under whose feet the module must not be initialised anew.
+    private struct Users: Equatable {
+        /// `Token`s that have been found and are not gone.
+        var tokens = 0
+        /// Calls that look for a token at this moment.
+        var searches = 0
+    }
 
     /// The module at `path`: loaded at the first call, the same object at each later one.
     ///
@@ -28,19 +35,30 @@ public final class Module: @unchecked Sendable {
         }
     }
 
-    /// The slots that hold a token, initialised or not.
-    public func slots() throws(PKCS11Error) -> [Slot] {
-        var count: CK_ULONG = 0
-        var value = functions.C_GetSlotList(CK_BBOOL(CK_TRUE), nil, &count)
-        if ReturnValue(rawValue: value) == .cryptokiNotInitialized {
-            // Something else in this process finalised the library; every session is gone, and whoever had one finds out.
-            try functions.initialise()
-            value = functions.C_GetSlotList(CK_BBOOL(CK_TRUE), nil, &count)
+    /// What the library says of itself.
+    public func info() throws(PKCS11Error) -> ModuleInfo {
+        var info = CK_INFO()
+        try check(functions.C_GetInfo(&info), "C_GetInfo")
+        return ModuleInfo(
+            description: padded(info.libraryDescription), manufacturer: padded(info.manufacturerID),
+            version: "\(info.libraryVersion.major).\(info.libraryVersion.minor)",
+            standard: "\(info.cryptokiVersion.major).\(info.cryptokiVersion.minor)")
+    }
+
+    /// The slots that hold a token, initialised or not; with `empty`, all others too.
+    public func slots(empty: Bool = false) throws(PKCS11Error) -> [Slot] {
+        do throws(PKCS11Error) { return try listSlots(empty: empty) } catch {
+            guard error.returnValue == .cryptokiNotInitialized else { throw error }
         }
-        try check(value, "C_GetSlotList")
-        var list = [CK_SLOT_ID](repeating: 0, count: Int(count))
-        try check(functions.C_GetSlotList(CK_BBOOL(CK_TRUE), &list, &count), "C_GetSlotList")
-        return list.prefix(Int(count)).map { Slot(module: self, id: SlotID(rawValue: $0)) }
+        // Something else in this process finalised the library; every session is gone, and whoever had one finds out.
+        try functions.initialise()
+        return try listSlots(empty: empty)
+    }
+
+    private func listSlots(empty: Bool) throws(PKCS11Error) -> [Slot] {
+        let isPresent = CK_BBOOL(empty ? CK_FALSE : CK_TRUE)
+        let numbers: [CK_SLOT_ID] = try list("C_GetSlotList") { functions.C_GetSlotList(isPresent, $0, $1) }
+        return numbers.map { Slot(module: self, id: SlotID(rawValue: $0)) }
     }
 
     /// The slot whose token is initialised and has this label.
@@ -49,11 +67,14 @@ public final class Module: @unchecked Sendable {
     /// nobody uses this module it is initialised again, five times over about a third of a second, before the token counts as missing.
     public func slot(label: String) throws(PKCS11Error) -> Slot {
         for attempt in 0..<6 {
-            do throws(PKCS11Error) {
-                return try findSlot(label: label)
-            } catch {
+            users.withLock { $0.searches += 1 }
+            let found = Result { () throws(PKCS11Error) in try findSlot(label: label) }
+            users.withLock { $0.searches -= 1 }
+            switch found {
+            case .success(let slot): return slot
+            case .failure(let error):
                 guard case .tokenNotFound = error.fault, attempt < 5 else { throw error }
-                let isFree = users.withLock { $0 == 0 }
+                let isFree = users.withLock { $0.tokens == 0 }
                 guard isFree else { throw error }
                 usleep(useconds_t((10_000 << attempt) + Int.random(in: 0..<10_000)))
                 try reinitialise()
@@ -76,20 +97,21 @@ public final class Module: @unchecked Sendable {
         return slot
     }
 
-    /// C_Finalize and C_Initialize, unless a token came into use meanwhile.
+    /// C_Finalize and C_Initialize, unless a token came into use meanwhile or somebody else looks for one.
     private func reinitialise() throws(PKCS11Error) {
-        try users.withLock { (count) throws(PKCS11Error) in
-            guard count == 0 else { return }
+        try users.withLock { (users) throws(PKCS11Error) in
+            guard users == Users() else { return }
             _ = functions.C_Finalize(nil)
             try functions.initialise()
         }
     }
 
-    func outOfService(label: String) -> PKCS11Error? { refused.withLock { $0[label] } }
+    /// Why the token with this label is out of service until the program starts again; nil while it may be used.
+    public func outOfService(label: String) -> PKCS11Error? { refused.withLock { $0[label] } }
     func takeOutOfService(label: String, _ error: PKCS11Error) { refused.withLock { $0[label] = error } }
 
-    func retain() { users.withLock { $0 += 1 } }
-    func release() { users.withLock { $0 -= 1 } }
+    func retain() { users.withLock { $0.tokens += 1 } }
+    func release() { users.withLock { $0.tokens -= 1 } }
 
     private static let loaded = Locked<[String: Module]>([:])
 
@@ -108,6 +130,16 @@ public final class Module: @unchecked Sendable {
         functions = list.pointee
         try functions.initialise()
     }
+}
+
+/// What a PKCS#11 library says of itself (CK_INFO).
+public struct ModuleInfo: Hashable, Sendable {
+    public let description: String
+    public let manufacturer: String
+    /// Of the library: major and minor, as "2.6".
+    public let version: String
+    /// Of the standard that it keeps to: "2.40", "3.0".
+    public let standard: String
 }
 
 typealias Functions = CK_FUNCTION_LIST

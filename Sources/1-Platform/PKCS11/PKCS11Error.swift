@@ -24,6 +24,7 @@ public struct PKCS11Error: Error, Hashable, Sendable {
     }
 
     public let fault: Fault
+    /// What the caller may do about it.
     public let advice: Advice
 
     init(_ fault: Fault) {
@@ -67,7 +68,8 @@ public struct PKCS11Error: Error, Hashable, Sendable {
         case .pinIncorrect: "Correct the PIN in its file, descriptor or variable, and start again."
         case .pinLocked: "Unlock the PIN with the security officer's PIN (PUK), then start again."
         case .tokenNotPresent, .deviceRemoved: "Put the token back."
-        case .sessionCount: "Configure fewer sessions for this token, or end other programs that use it."
+        case .sessionCount: "End other programs that use the token; it needs one session that stays logged in and one at least that signs."
+        case .tokenNotRecognized: "Take the token out and put it in again; check that it is one this module knows."
         case .mechanismInvalid: "Choose a signature algorithm that the token has; `pkcs11-tool --list-mechanisms` shows them."
         default: ""
         }
@@ -87,6 +89,42 @@ extension PKCS11Error: CustomStringConvertible {
         case .keyNotFound(let id): "the token has no private key with the id \(hexadecimal(id))"
         case .keyAmbiguous(let id, let count): "the token has \(count) private keys with the id \(hexadecimal(id))"
         case .closed: "the token's sessions are closed"
+        }
+    }
+}
+
+// MARK: - What kind of fault it is
+
+extension PKCS11Error {
+    /// The token is not there, or everything that was open with it is gone: it was pulled out, switched off, or its module began anew.
+    public var isAbsence: Bool {
+        switch fault {
+        case .tokenNotFound: true
+        case .returned(let value, _):
+            switch value {
+            case .slotIDInvalid, .deviceRemoved, .tokenNotPresent, .tokenNotRecognized, .sessionClosed, .sessionHandleInvalid, .userNotLoggedIn,
+                .cryptokiNotInitialized:
+                true
+            default: false
+            }
+        default: false
+        }
+    }
+
+    /// The token has no further session to give now; those that are open stand.
+    var isSessionShortage: Bool {
+        switch fault {
+        case .returned(let value, by: "C_OpenSession"):
+            [.sessionCount, .deviceMemory, .hostMemory, .tokenResourceExceeded].contains(value)
+        default: false
+        }
+    }
+
+    /// Another session will do: neither login nor handles are in doubt.
+    var isOfSessionAlone: Bool {
+        switch returnValue {
+        case .operationActive, .operationNotInitialized, .operationCancelFailed, .bufferTooSmall: true
+        default: false
         }
     }
 }

@@ -73,7 +73,7 @@ extension ReturnValue {
         (0x0D0, "TEMPLATE_INCOMPLETE", .stop, "The template for a new object lacks attributes."),
         (0x0D1, "TEMPLATE_INCONSISTENT", .stop, "The template's attributes contradict each other."),
         (0x0E0, "TOKEN_NOT_PRESENT", .reopenSession, "There was no token in the slot when the function was called."),
-        (0x0E1, "TOKEN_NOT_RECOGNIZED", .takeOutOfService, "The module does not recognise the token in the slot."),
+        (0x0E1, "TOKEN_NOT_RECOGNIZED", .reopenSession, "The module does not recognise the token in the slot."),
         (0x0E2, "TOKEN_WRITE_PROTECTED", .stop, "The token is write-protected."),
         (0x0F0, "UNWRAPPING_KEY_HANDLE_INVALID", .reopenSession, "The unwrapping key's handle is not valid (any more)."),
         (0x0F1, "UNWRAPPING_KEY_SIZE_RANGE", .stop, "The unwrapping key's size is outside of what the token can use."),
@@ -111,6 +111,6 @@ extension ReturnValue {
         (0x200, "FUNCTION_REJECTED", .retry, "The user at the device rejected the request."),
         (0x201, "TOKEN_RESOURCE_EXCEEDED", .retry, "The token lacks a resource for the function at this moment."),
         (0x202, "OPERATION_CANCEL_FAILED", .reopenSession, "The operation could not be cancelled."),
-        (0x203, "KEY_EXHAUSTED", .takeOutOfService, "The key has made as many signatures as it may."),
+        (0x203, "KEY_EXHAUSTED", .stop, "The key has made as many signatures as it may."),
     ]
 }

@@ -6,7 +6,7 @@ public struct Session: ~Copyable {
     public let token: Token
     /// The token's epoch when the session was opened; see `Token`.
     public let epoch: Int
-    private let handle: CK_SESSION_HANDLE
+    let handle: CK_SESSION_HANDLE
 
     init(token: Token, handle: CK_SESSION_HANDLE, epoch: Int) {
         self.token = token
@@ -21,10 +21,11 @@ public struct Session: ~Copyable {
     /// One signature (C_SignInit, C_Sign): the data as the mechanism takes it in, the signature as the mechanism gives it.
     ///
     /// After an error the session may have an operation under way: use it again only where the error's advice is `retry`.
-    public borrowing func sign(_ data: Span<UInt8>, with mechanism: Mechanism, key: KeyPair) throws(PKCS11Error) -> [UInt8] {
+    public borrowing func sign(
+        _ data: Span<UInt8>, with mechanism: Mechanism, parameters: MechanismParameters = .none, key: KeyPair
+    ) throws(PKCS11Error) -> [UInt8] {
         let functions = token.module.functions
-        var choice = CK_MECHANISM(mechanism: mechanism.rawValue, pParameter: nil, ulParameterLen: 0)
-        try check(functions.C_SignInit(handle, &choice, key.privateKey), "C_SignInit")
+        try check(begin(mechanism, parameters, key), "C_SignInit")
         // The longest signature in use is RSA-8192's: 1,024 bytes.
         var value = CKR_OK
         let signature = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1024) { output in
@@ -33,10 +34,24 @@ public struct Session: ~Copyable {
                 let start = UnsafeMutablePointer(mutating: input.baseAddress)  // not const in the header, but only read
                 return functions.C_Sign(handle, start, CK_ULONG(input.count), output.baseAddress, &count)
             }
-            return value == CKR_OK ? Array(output[..<Int(count)]) : []
+            return value == CKR_OK ? Array(output[..<min(output.count, Int(clamping: count))]) : []
         }
         try check(value, "C_Sign")
         return signature
+    }
+
+    private borrowing func begin(_ mechanism: Mechanism, _ parameters: MechanismParameters, _ key: KeyPair) -> CK_RV {
+        var choice = CK_MECHANISM(mechanism: mechanism.rawValue, pParameter: nil, ulParameterLen: 0)
+        switch parameters {
+        case .none: return token.module.functions.C_SignInit(handle, &choice, key.privateKey)
+        case .pss(let parameters):
+            var structure = parameters.structure
+            return withUnsafeMutableBytes(of: &structure) { memory in
+                choice.pParameter = memory.baseAddress
+                choice.ulParameterLen = CK_ULONG(memory.count)
+                return token.module.functions.C_SignInit(handle, &choice, key.privateKey)
+            }
+        }
     }
 
     /// The private key with this CKA_ID. Looked for once in an epoch of the token (the search is linear in a token's objects: 126 ms at
@@ -46,7 +61,7 @@ public struct Session: ~Copyable {
         let handles = try find([(CK_ATTRIBUTE_TYPE(CKA_CLASS), bytes(of: CKO_PRIVATE_KEY)), (CK_ATTRIBUTE_TYPE(CKA_ID), id)], limit: 16)
         guard let handle = handles.first else {
             // Private objects are invisible to who is not logged in: a login that was lost must not look like a missing key.
-            guard token.login(self.handle) == .loggedIn else { throw PKCS11Error(.userNotLoggedIn, by: "C_FindObjects") }
+            guard token.seesAll(self.handle) else { throw PKCS11Error(.userNotLoggedIn, by: "C_FindObjects") }
             throw PKCS11Error(.keyNotFound(id: id))
         }
         guard handles.count == 1 else { throw PKCS11Error(.keyAmbiguous(id: id, count: handles.count)) }
@@ -75,7 +90,7 @@ public struct Session: ~Copyable {
 
     // MARK: - Objects
 
-    private borrowing func find(_ template: [(CK_ATTRIBUTE_TYPE, [UInt8])], limit: Int) throws(PKCS11Error) -> [CK_OBJECT_HANDLE] {
+    borrowing func find(_ template: [(CK_ATTRIBUTE_TYPE, [UInt8])], limit: Int) throws(PKCS11Error) -> [CK_OBJECT_HANDLE] {
         let functions = token.module.functions
         try check(
             withAttributes(template) { functions.C_FindObjectsInit(handle, $0.baseAddress, CK_ULONG($0.count)) }, "C_FindObjectsInit")
@@ -97,7 +112,7 @@ public struct Session: ~Copyable {
         return Array(handles[..<total])
     }
 
-    private borrowing func attribute(_ type: CK_ATTRIBUTE_TYPE, of object: CK_OBJECT_HANDLE) throws(PKCS11Error) -> [UInt8] {
+    borrowing func attribute(_ type: CK_ATTRIBUTE_TYPE, of object: CK_OBJECT_HANDLE) throws(PKCS11Error) -> [UInt8] {
         let functions = token.module.functions
         var question = CK_ATTRIBUTE(type: type, pValue: nil, ulValueLen: 0)
         try check(functions.C_GetAttributeValue(handle, object, &question, 1), "C_GetAttributeValue")
@@ -115,10 +130,10 @@ public struct Session: ~Copyable {
 }
 
 /// The bytes of a CK_ULONG in memory, as an attribute's value has them.
-private func bytes(of constant: UInt) -> [UInt8] { withUnsafeBytes(of: CK_ULONG(constant)) { Array($0) } }
+func bytes(of constant: UInt) -> [UInt8] { withUnsafeBytes(of: CK_ULONG(constant)) { Array($0) } }
 
 /// Lends a template whose values are these bytes; the pointers hold within the body only.
-private func withAttributes(
+func withAttributes(
     _ values: [(CK_ATTRIBUTE_TYPE, [UInt8])], _ body: (UnsafeMutableBufferPointer<CK_ATTRIBUTE>) -> CK_RV
 ) -> CK_RV {
     var arena = values.flatMap { $0.1 }

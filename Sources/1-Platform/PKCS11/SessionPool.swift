@@ -1,47 +1,115 @@
 internal import Dispatch
 internal import OperatingSystem
+internal import Synchronization
 
 /// Sessions with one token, each on a lane of its own: what is given to the pool runs on the first lane that is free.
 ///
 /// A lane is one serial Dispatch queue without a target and the one session that only this queue touches. Such a queue has a thread of its
-/// own as soon as it works, so calls that block for milliseconds run as wide as there are lanes, and Swift's own threads are left alone. A
+/// own as soon as it works, so calls that block for milliseconds run as wide as lanes are let, and Swift's own threads are left alone. A
 /// hop to a lane costs 10 to 40 us: give batches. A lane that has finished takes the next waiting batch without a hop.
+///
+/// `width` says how many lanes run at once; it may be set at any time and holds from the next batch on. Sessions are opened when a lane
+/// first needs one. Where the token gives none (CKR_SESSION_COUNT, or no memory for one), the lane gives way: its work goes to a lane that
+/// has a session, and the pool's `ceiling` sinks to the number of those.
 public final class SessionPool: Sendable {
     public let token: Token
-    /// How many lanes there are; sessions are opened when they are first needed.
-    public let width: Int
+    /// How many lanes there are.
+    public let sessionsMax: Int
 
-    private let state: Locked<State>
     private let lanes: [Lane]
+    private let state: Locked<State>
+    private let rests = Atomic(0)
+    private let pauses: [Duration]
+    private let onShortage: @Sendable (PKCS11Error, Int) -> Void
 
     private struct State {
-        /// Lanes at rest, by number; the last one used is the first to be used again (its session is warm).
+        /// As it was asked for; `ceiling` may hold it down.
+        var width: Int
+        var ceiling: Int
+        var running = 0
+        /// Lanes at rest, by number; the last one that has a session is the first to be used again.
         var idle: [Int]
         /// Batches that wait for a lane, oldest first. Bounded by the callers: each has one batch here and awaits it.
         var waiting = Waiting()
         var isClosed = false
+
+        var hasRoom: Bool { running < min(width, ceiling) }
     }
 
-    typealias Work = @Sendable (Lane) -> Void
+    struct Work: Sendable {
+        /// nil when the work is done and its caller knows; else why this lane has no session, and nothing has happened.
+        let run: @Sendable (Lane) -> PKCS11Error?
+        let fail: @Sendable (PKCS11Error) -> Void
+    }
 
-    /// - Parameter onLoss: told, on a lane's thread, of each error that makes the pool open sessions again.
-    public init(token: Token, sessions: Int, onLoss: @escaping @Sendable (PKCS11Error) -> Void = { _ in }) {
-        precondition(sessions > 0)
+    /// - Parameters:
+    ///   - sessionsMax: how many sessions there are at most; the one that stays logged in is not among them.
+    ///   - width: how many lanes run at once to begin with; nil for all.
+    ///   - retryPauses: how long a lane waits before it repeats what failed with `Advice.retry`, each time; that many times.
+    ///   - onLoss: told, on a lane's thread, of each error that makes the pool open sessions again.
+    ///   - onShortage: told, on a lane's thread, that the token gave no further session, and how many there are to sign with.
+    public init(
+        token: Token, sessionsMax: Int, width: Int? = nil, retryPauses: [Duration] = [.milliseconds(5), .milliseconds(20), .milliseconds(80)],
+        onLoss: @escaping @Sendable (PKCS11Error) -> Void = { _ in }, onShortage: @escaping @Sendable (PKCS11Error, Int) -> Void = { _, _ in }
+    ) {
+        precondition(sessionsMax > 0)
         self.token = token
-        width = sessions
-        lanes = (0..<sessions).map { Lane(token: token, label: "pkcs11.lane.\($0)", onLoss: onLoss) }
-        state = Locked(State(idle: Array((0..<sessions).reversed())))
+        self.sessionsMax = sessionsMax
+        self.onShortage = onShortage
+        pauses = retryPauses
+        lanes = (0..<sessionsMax).map { Lane(token: token, label: "pkcs11.lane.\($0)", pauses: retryPauses, onLoss: onLoss) }
+        state = Locked(State(width: max(1, min(width ?? sessionsMax, sessionsMax)), ceiling: sessionsMax, idle: Array((0..<sessionsMax).reversed())))
+    }
+
+    /// How many lanes run at once, 1 to `ceiling`. What is set beyond is held for the time when the ceiling rises.
+    public var width: Int {
+        get { state.withLock { min($0.width, $0.ceiling) } }
+        set {
+            let due = state.withLock { state in
+                state.width = max(1, min(newValue, sessionsMax))
+                let due = fill(&state)
+                if state.hasRoom { rests.wrappingAdd(1, ordering: .relaxed) }
+                return due
+            }
+            start(due)
+        }
+    }
+
+    /// How many sessions the token gives to sign with, as far as is known: `sessionsMax` until it refused one.
+    public var ceiling: Int { state.withLock { $0.ceiling } }
+
+    /// Counts the times when a lane had nothing to do: between two equal readings work waited for lanes all the time. Costs nothing to ask.
+    public var restCount: Int { rests.load(ordering: .relaxed) }
+
+    /// Lets the pool ask for sessions again that the token refused: another program may have given some back.
+    public func liftCeiling() {
+        start(
+            state.withLock { state in
+                state.ceiling = sessionsMax
+                return fill(&state)
+            })
     }
 
     /// Runs the body with a session that is nobody else's meanwhile.
     ///
-    /// A session that is lost (whatever the error calls it: `Advice.reopenSession`, `logInAgain`) is opened again after the token was
-    /// restored, and **the body runs again from its start**, twice at most; handles that it found before are void, so it asks the session
-    /// anew. Throws the error that is left, and `closed` after `close`.
+    /// What fails is treated as its code advises. `retry`: **the body runs again from its start** on the same session after a short pause, a
+    /// few times. `reopenSession` and `logInAgain`: it runs again after the token was restored, twice at most (for an operation that was
+    /// left active, once with a fresh session alone); handles that it found before are void, so it asks the session anew.
+    /// `takeOutOfService`: the token is not used again by this program. `stop`: the error is thrown at once.
+    /// Throws the error that is left, and `closed` after `close`.
     public func run<R: Sendable>(_ body: @escaping @Sendable (borrowing Session) throws(PKCS11Error) -> R) async throws(PKCS11Error) -> R {
         let result = await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<R, PKCS11Error>, Never>) in
-            let work: Work = { lane in continuation.resume(returning: lane.perform(body)) }
-            if !submit(work) { continuation.resume(returning: .failure(PKCS11Error(.closed))) }
+            let work = Work(
+                run: { lane in
+                    switch lane.perform(body) {
+                    case .done(let result):
+                        continuation.resume(returning: result)
+                        return nil
+                    case .noSession(let error): return error
+                    }
+                },
+                fail: { continuation.resume(returning: .failure($0)) })
+            if !submit(work) { work.fail(PKCS11Error(.closed)) }
         }
         return try result.get()
     }
@@ -59,30 +127,79 @@ public final class SessionPool: Sendable {
         }
     }
 
-    private func submit(_ work: @escaping Work) -> Bool {
-        let lane: Int? = state.withLock { state in
-            if state.isClosed { return -1 }
-            if let lane = state.idle.popLast() { return lane }
+    // MARK: - Lanes and their work
+
+    private func submit(_ work: Work) -> Bool {
+        let due: [(Int, Work)]? = state.withLock { state in
+            if state.isClosed { return nil }
+            if state.hasRoom { rests.wrappingAdd(1, ordering: .relaxed) }
             state.waiting.append(work)
-            return nil
+            return fill(&state)
         }
-        guard let lane else { return true }
-        guard lane >= 0 else { return false }
-        lanes[lane].queue.async { [self] in drive(lane, work) }
+        guard let due else { return false }
+        start(due)
         return true
     }
 
-    /// On the lane's queue: the first piece of work, then whatever waits, until nothing does.
-    private func drive(_ lane: Int, _ first: @escaping Work) {
+    /// Under the lock: lanes for what waits, as far as there is room.
+    private func fill(_ state: inout State) -> [(Int, Work)] {
+        var due: [(Int, Work)] = []
+        while state.hasRoom, !state.idle.isEmpty, let work = state.waiting.popFirst() {
+            let index = state.idle.lastIndex { lanes[$0].hasSession } ?? state.idle.count - 1
+            due.append((state.idle.remove(at: index), work))
+            state.running += 1
+        }
+        return due
+    }
+
+    private func start(_ due: [(Int, Work)]) {
+        for (lane, work) in due { lanes[lane].queue.async { [self] in drive(lane, work) } }
+    }
+
+    /// On the lane's queue: the first piece of work, then whatever waits, until nothing does or the pool has become narrower.
+    private func drive(_ lane: Int, _ first: Work) {
         var next: Work? = first
+        var repeats = 0
         while let work = next {
-            work(lanes[lane])
+            if let shortage = work.run(lanes[lane]) {
+                if giveWay(lane, work, shortage) { return }
+                // No lane has a session, so there is none to wait for; another program may give one back.
+                if repeats < pauses.count {
+                    pause(pauses[repeats])
+                    repeats += 1
+                    continue
+                }
+                work.fail(shortage)
+            }
+            repeats = 0
             next = state.withLock { state in
-                if let work = state.waiting.popFirst() { return work }
+                if state.running <= min(state.width, state.ceiling) {
+                    if let work = state.waiting.popFirst() { return work }
+                    rests.wrappingAdd(1, ordering: .relaxed)
+                }
                 state.idle.append(lane)
+                state.running -= 1
                 return nil
             }
         }
+    }
+
+    /// The lane has no session and gets none: its work goes back to the front of the line.
+    /// - Returns: false where no other lane has a session either.
+    private func giveWay(_ lane: Int, _ work: Work, _ shortage: PKCS11Error) -> Bool {
+        let outcome: (due: [(Int, Work)], ceiling: Int)? = state.withLock { state in
+            let holders = lanes.count { $0.hasSession }
+            guard holders > 0 else { return nil }
+            state.ceiling = min(state.ceiling, holders)
+            state.waiting.prepend(work)
+            state.idle.insert(lane, at: 0)
+            state.running -= 1
+            return (fill(&state), state.ceiling)
+        }
+        guard let outcome else { return false }
+        start(outcome.due)
+        onShortage(shortage, outcome.ceiling)
+        return true
     }
 }
 
@@ -91,7 +208,17 @@ private struct Waiting {
     private var items: [SessionPool.Work?] = []
     private var head = 0
 
-    mutating func append(_ work: @escaping SessionPool.Work) { items.append(work) }
+    mutating func append(_ work: SessionPool.Work) { items.append(work) }
+
+    /// In front of all others.
+    mutating func prepend(_ work: SessionPool.Work) {
+        if head > 0 {
+            head -= 1
+            items[head] = work
+        } else {
+            items.insert(work, at: 0)
+        }
+    }
 
     mutating func popFirst() -> SessionPool.Work? {
         guard head < items.count else { return nil }
@@ -104,50 +231,4 @@ private struct Waiting {
         }
         return first
     }
-}
-
-/// Sendable: `session` is touched on `queue` only.
-final class Lane: @unchecked Sendable {
-    let queue: DispatchQueue
-    private let token: Token
-    private let onLoss: @Sendable (PKCS11Error) -> Void
-    private var session: Session?
-
-    init(token: Token, label: String, onLoss: @escaping @Sendable (PKCS11Error) -> Void) {
-        self.token = token
-        self.onLoss = onLoss
-        queue = DispatchQueue(label: label)
-    }
-
-    func closeSession() { session = nil }
-
-    /// The body with this lane's session, again after a loss; see `SessionPool.run`.
-    func perform<R>(_ body: (borrowing Session) throws(PKCS11Error) -> R) -> Result<R, PKCS11Error> {
-        dispatchPrecondition(condition: .onQueue(queue))
-        var repeats = 0
-        while true {
-            let epoch = token.epoch
-            do throws(PKCS11Error) {
-                return .success(try once(body, epoch: epoch))
-            } catch {
-                guard error.isLoss, repeats < 2 else { return .failure(error) }
-                repeats += 1
-                onLoss(error)
-                do throws(PKCS11Error) { try token.restore(after: epoch) } catch { return .failure(error) }
-            }
-        }
-    }
-
-    /// The session is kept for the next batch unless the body failed: then what state it is in is anybody's guess.
-    private func once<R>(_ body: (borrowing Session) throws(PKCS11Error) -> R, epoch: Int) throws(PKCS11Error) -> R {
-        let session: Session
-        if let kept = self.session.take(), kept.epoch == epoch { session = kept } else { session = try token.openSession() }
-        let answer = try body(session)
-        self.session = consume session
-        return answer
-    }
-}
-
-extension PKCS11Error {
-    var isLoss: Bool { advice == .reopenSession || advice == .logInAgain }
 }

@@ -29,6 +29,8 @@ public final class Token: Sendable {
         var epoch = 0
         /// Sessions of earlier epochs went with the token. Their handles are not closed: the numbers may be other sessions' by now.
         var voidBefore = 0
+        /// Its keys are invisible to who is not logged in.
+        var needsLogin = true
         /// The token was lost and `restore` has not succeeded yet.
         var isLost = false
         var keys: [[UInt8]: KeyPair] = [:]
@@ -55,6 +57,8 @@ public final class Token: Sendable {
 
     /// Why this token is out of service until the program starts again; nil while it may be used.
     public var outOfService: PKCS11Error? { module.outOfService(label: label) }
+
+    func takeOutOfService(_ error: PKCS11Error) { module.takeOutOfService(label: label, error) }
 
     /// Opens the keeper and logs the user in, with one C_Login at most.
     ///
@@ -98,6 +102,7 @@ public final class Token: Sendable {
             guard isDue else { return }
             switch keeper.session.map(self.login) {
             case .loggedIn: break
+            case .loggedOut where !self.shared.withLock { $0.needsLogin }: break
             case .loggedOut:
                 if let old = keeper.session { _ = self.module.functions.C_CloseSession(old) }
                 keeper.session = nil
@@ -108,6 +113,24 @@ public final class Token: Sendable {
                 try self.openKeeper(&keeper)
             }
             self.shared.withLock { $0.isLost = false }
+        }
+    }
+
+    /// Asks the token whether it is still there and logged in (C_GetTokenInfo, C_GetSessionInfo); changes nothing.
+    ///
+    /// Throws what is wrong, an error whose `isAbsence` holds where the token was taken away; `restore` may bring it back.
+    public func confirm() throws(PKCS11Error) {
+        try onControl { (keeper) throws(PKCS11Error) in
+            if let fault = self.outOfService { throw fault }
+            let now = self.shared.withLock { $0 }
+            let info = try now.slot.tokenInfo()
+            guard info.label == self.label else { throw PKCS11Error(.tokenNotFound(label: self.label, seen: [info.label])) }
+            guard let session = keeper.session, !now.isLost else { throw PKCS11Error(.userNotLoggedIn, by: "C_GetSessionInfo") }
+            switch self.login(session) {
+            case .loggedIn: return
+            case .loggedOut: if now.needsLogin { throw PKCS11Error(.userNotLoggedIn, by: "C_GetSessionInfo") }
+            case .void: throw PKCS11Error(.sessionHandleInvalid, by: "C_GetSessionInfo")
+            }
         }
     }
 
@@ -127,7 +150,8 @@ public final class Token: Sendable {
 
     // MARK: - Keys, for sessions
 
-    var epoch: Int { shared.withLock { $0.epoch } }
+    /// Counts up with each loss; see above.
+    public var epoch: Int { shared.withLock { $0.epoch } }
 
     func key(_ id: [UInt8], epoch: Int) -> KeyPair? {
         shared.withLock { $0.epoch == epoch ? $0.keys[id] : nil }
@@ -160,6 +184,15 @@ public final class Token: Sendable {
         return info.state == CKS_RO_USER_FUNCTIONS || info.state == CKS_RW_USER_FUNCTIONS ? .loggedIn : .loggedOut
     }
 
+    /// Whether private objects are visible in the session: it is logged in, or the token asks for no login.
+    func seesAll(_ session: CK_SESSION_HANDLE) -> Bool {
+        switch login(session) {
+        case .loggedIn: true
+        case .loggedOut: !shared.withLock { $0.needsLogin }
+        case .void: false
+        }
+    }
+
     func isVoid(epoch: Int) -> Bool { shared.withLock { epoch < $0.voidBefore } }
 
     private func openKeeper(_ keeper: inout Keeper) throws(PKCS11Error) {
@@ -174,7 +207,10 @@ public final class Token: Sendable {
             throw error
         }
         keeper.session = session
-        shared.withLock { $0.slot = slot }
+        shared.withLock { shared in
+            shared.slot = slot
+            shared.needsLogin = info.flags.contains(.loginRequired)
+        }
     }
 
     /// The one place where C_Login is called.
@@ -216,7 +252,7 @@ extension PKCS11Error {
     /// The token was away or the session void before a PIN could be judged.
     fileprivate var isBeforePIN: Bool {
         switch returnValue {
-        case .tokenNotPresent, .deviceRemoved, .sessionClosed, .sessionHandleInvalid, .cryptokiNotInitialized: true
+        case .tokenNotPresent, .tokenNotRecognized, .deviceRemoved, .sessionClosed, .sessionHandleInvalid, .cryptokiNotInitialized: true
         default: false
         }
     }

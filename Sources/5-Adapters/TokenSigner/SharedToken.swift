@@ -60,9 +60,9 @@ public final class SharedToken: Sendable {
                 "token-sessions", "the token allows \(limit) sessions and one stays logged in; \(sessions) sign",
                 [("configured", LogValue(settings.sessions))])
         }
-        let pool = SessionPool(token: token, sessions: sessions) { [log] error in
-            log.warning("token-session-lost", "\(error)", [("advice", LogValue(error.advice.rawValue))])
-        }
+        let pool = SessionPool(
+            token: token, sessionsMax: sessions,
+            onLoss: { [log] error in log.warning("token-session-lost", "\(error)", [("advice", LogValue(error.advice.rawValue))]) })
         state.withLock { $0.pool = pool }
         log.info(
             "token-open", "",
