@@ -67,7 +67,7 @@ let package = Package(
         .adapter("EmbeddedResultStream", uses: "Auditor", "SigningModel", "SQLite", "OperatingSystem"),
         // 6-Programs: options, configuration and wiring only
         .program("tanba", uses: "CommandLineOptions", "Configuration", "SigningSetup", "JSON", "CMS", "LibCrypto", "Failpoints", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
-        .program("tanba-worker", uses: "CommandLineOptions", "Configuration", "SigningSetup", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "KafkaJobLog", "TokenSigner", "TimeStampClient", "OperationsAPI"),
+        .program("tanba-worker", uses: "CommandLineOptions", "Configuration", "SigningSetup", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "KafkaJobLog", "TokenSigner", "TimeStampClient", "OperationsAPI", "PCSC"),
         .program("tanba-auditor", uses: "CommandLineOptions", "OperatingSystem", "JSON", "CMS", "LibCrypto", "Log", "SigningModel", "CertificateTrust", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
         // Tests: the kit (one fake a port), then one line a subject
         .testKit("SigningTestKit", uses: "SigningPipeline", "SigningModel", "DER", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem"),

@@ -49,9 +49,10 @@ final class WorkerStand: Sendable {
         #expect(ended.status == 0, "\(ended)", sourceLocation: location)
     }
 
-    func startWorker(failpoint: String? = nil) throws -> RunningProgram {
+    func startWorker(failpoint: String? = nil, environment: [String: String] = [:]) throws -> RunningProgram {
         try? FileManager.default.removeItem(atPath: stand("port"))
-        return try stand.start("tanba-worker", [], environment: failpoint.map { ["TANBA_FAILPOINT": $0] } ?? [:])
+        let named = failpoint.map { ["TANBA_FAILPOINT": $0] } ?? [:]
+        return try stand.start("tanba-worker", [], environment: environment.merging(named) { $1 })
     }
 
     /// Drains a worker, which must end well and soon.

@@ -36,6 +36,7 @@ extension TanbaConfiguration {
         if var worker = try reader.nested("worker") { configuration.worker = try Worker(&worker) }
         if var operations = try reader.nested("operations") { configuration.operations = try Operations(&operations) }
         if var kafka = try reader.nested("kafka") { configuration.kafka = try Kafka(&kafka, refusedKafkaProperty) }
+        if var readers = try reader.nested("readers") { configuration.readers = try Readers(&readers) }
         for var item in try reader.list("tokens") { try add(Token(&item), to: &configuration.tokens, \.name, item) }
         for var item in try reader.list("signers") { try add(Signer(&item, in: configuration), to: &configuration.signers, \.name, item) }
         for var item in try reader.list("timestamp-authorities") { try add(Authority(&item), to: &configuration.authorities, \.name, item) }

@@ -10,6 +10,7 @@ public struct TanbaConfiguration: Sendable {
     public var worker = Worker()
     public var operations: Operations?
     public var kafka: Kafka?
+    public var readers = Readers()
     public var tokens: [Token] = []
     public var signers: [Signer] = []
     public var authorities: [Authority] = []

@@ -56,8 +56,10 @@ final class Service: Sendable {
     /// - Throws: what ended a stream first.
     func run() async throws {
         let operations: OperationsAPI?
+        let cards: CardWatch?
         do {
             operations = try configuration.operations.map { try serve($0) }
+            cards = try CardWatch.start(configuration.readers, report: report, metrics: metrics)
         } catch {
             await close()
             throw error
@@ -70,6 +72,7 @@ final class Service: Sendable {
             for await case .failure(let error) in group { failure = failure ?? error }
             return failure
         }
+        await cards?.stop()
         await close()
         operations?.stop()
         withExtendedLifetime(signals) {}
