@@ -92,7 +92,7 @@ import Testing
     @Test func theCommentedExampleIsAConfiguration() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let configuration = try TanbaConfiguration.read(root.appending(path: "docs/tanba.yaml").path) { _ in nil }
-        #expect(configuration.profiles.count == 2 && configuration.streams.count == 1)
+        #expect(configuration.profiles.count == 3 && configuration.streams.count == 1)
     }
 
     struct Fault: CustomTestStringConvertible {
@@ -127,6 +127,10 @@ import Testing
         Fault(44, "password: env:P12", "password: s3cret", "must say where it is, not what it is"),
         Fault(39, "pkcs12: office.p12\n        password: env:P12", "token: hsm\n        key: \"01\"", "has one key twice"),
         Fault(36, "signer: office", "signer: office\n    token: hsm", "token is not a known key"),
+        Fault(
+            16, "      SOFTHSM2_CONF: conf",
+            "      SOFTHSM2_CONF: conf\n  - {name: b, module: module.so, label: b, pin: env:B, environment: {SOFTHSM2_CONF: other}}",
+            "another SOFTHSM2_CONF"),
         Fault(10, "tokens:", "tokens: [", "tanba.yaml:"),
     ])
     func aFaultIsNamedWithItsLine(fault: Fault) throws {

@@ -37,7 +37,16 @@ extension TanbaConfiguration {
         if var operations = try reader.nested("operations") { configuration.operations = try Operations(&operations) }
         if var kafka = try reader.nested("kafka") { configuration.kafka = try Kafka(&kafka, refusedKafkaProperty) }
         if var readers = try reader.nested("readers") { configuration.readers = try Readers(&readers) }
-        for var item in try reader.list("tokens") { try add(Token(&item), to: &configuration.tokens, \.name, item) }
+        for var item in try reader.list("tokens") {
+            let token = try Token(&item)
+            let known = configuration.environment(ofModule: token.module)
+            if let (name, _) = token.environment.first(where: { known[$0.key] != nil && known[$0.key] != $0.value }) {
+                throw item.error(
+                    "token \(token.name) gives its module another \(name) than a token before it",
+                    "a module is loaded once: give all its tokens the same environment, or copy the module's file")
+            }
+            try add(token, to: &configuration.tokens, \.name, item)
+        }
         for var item in try reader.list("signers") { try add(Signer(&item, in: configuration), to: &configuration.signers, \.name, item) }
         for var item in try reader.list("timestamp-authorities") { try add(Authority(&item), to: &configuration.authorities, \.name, item) }
         for var item in try reader.list("profiles") { try add(Profile(&item, in: configuration), to: &configuration.profiles, \.name, item) }

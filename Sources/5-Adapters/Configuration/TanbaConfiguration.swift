@@ -136,6 +136,13 @@ public struct TanbaConfiguration: Sendable {
     }
 }
 
+extension TanbaConfiguration {
+    /// What a module reads when it is loaded: the variables of all its tokens, since it is loaded once for all of them.
+    public func environment(ofModule path: String) -> [String: String] {
+        tokens.filter { $0.module == path }.reduce(into: [:]) { $0.merge($1.environment) { first, _ in first } }
+    }
+}
+
 /// A configuration that cannot be used, with the place in the file.
 public struct ConfigurationError: Error, CustomStringConvertible {
     public var file: String

@@ -99,7 +99,7 @@ public struct SigningSetup: Sendable {
                         TokenSettings(
                             name: token.name, module: token.module, label: token.label,
                             pin: secret(token.pin, named: "the PIN of token \(token.name)"), sessions: token.sessions,
-                            environment: token.environment)),
+                            environment: configuration.environment(ofModule: token.module))),
                     key: id, certificate: certificate, chain: chain)
             case .pkcs12(let path, _):
                 throw error("\(path): keys in PKCS#12 files cannot be used yet", "name a key on a token")

@@ -1,0 +1,42 @@
+import Foundation
+import SigningTestKit
+import Testing
+
+/// One stream's token never concerns another stream.
+@Suite struct TwoStreamsTests {
+    private static let noBroker: Comment = "SKIPPED: there is no broker (KAFKA_HOME, KAFKA_BOOTSTRAP)"
+
+    @Test(.enabled(if: TestBroker.isAvailable, noBroker)) func aStreamWhoseTokenIsAwayLeavesTheOtherAlone() async throws {
+        let stand = try await WorkerStand { text in
+            let module = String(text.firstMatch(of: /module: "[^"]+"/)!.0)
+            return text.replacing(
+                "tokens:\n", with: "tokens:\n  - {name: absent, \(module), label: absent, pin: \"env:ABSENT_PIN\"}\n", maxReplacements: 1
+            ).replacing(
+                "profiles:\n", with: "profiles:\n  - {name: dead, token: absent, key: \"02\", certificate: pki/p256.pem, level: B-B}\n",
+                maxReplacements: 1)
+        }
+        let dead = stand.stream + "-dead"
+        for topic in ["jobs", "results", "ledger"] {
+            let made = try await stand.kafka(["create", "\(dead).\(topic)", "2", "cleanup.policy=delete"])
+            #expect(made.status == 0, "\(made)")
+        }
+        let configuration = String(decoding: try stand.stand.read("tanba.yaml"), as: UTF8.self)
+            .replacing("streams: [", with: "streams: [{name: \(dead), profiles: [dead]}, ")
+            .replacing("certificate: pki/", with: "certificate: \(stand.stand.lab.sandbox)/pki/")
+        try stand.stand.write(configuration, to: "tanba.yaml")
+        try stand.stand.writeDocuments(20)
+        let worker = try stand.stand.start("tanba-worker", [], environment: ["ABSENT_PIN": "a-pin-nobody-sees"])
+        try await worker.wait(for: "the healthy stream") { try await stand.get("/ready").text.contains(dead) }
+        try await stand.enqueue(profile: "p256-b")
+        let results = try await stand.results(of: "package")
+        #expect(results.count == 20)
+        let ready = try await stand.get("/ready")
+        #expect(ready.status == 503 && ready.text.contains(dead), "\(ready)")
+        let ended = try await { () async throws -> Ended in
+            worker.send(SIGTERM)
+            return try await worker.ended(within: .seconds(20))
+        }()
+        #expect(ended.errors.contains("absent"), "\(ended)")
+        #expect(!ended.errors.contains("a-pin-nobody-sees"))
+    }
+}
