@@ -36,16 +36,75 @@ import Testing
     }
 
     @Test func signaturesAreCheckedWithTheKey() throws {
-        let digest = DigestFunction.sha256.digest([1])
-        for signer in [TestSigner.p256, .p384, .rsa2048] {
-            let algorithm = signer.algorithm()
-            let signature = try signer.sign(digest, algorithm)
+        for signer in [TestSigner.p256, .p384, .p521, .rsa2048, .pss2048, .ed25519] {
+            let algorithm = signer.algorithm(.sha512)
+            let input = algorithm.input(of: [1])
+            let signature = try signer.sign(input, algorithm)
             let key = signer.certificate.publicKey
-            #expect(algorithm.isValid(signature: signature, ofDigest: digest, by: key))
-            #expect(!algorithm.isValid(signature: signature, ofDigest: DigestFunction.sha256.digest([2]), by: key))
-            #expect(!algorithm.isValid(signature: [], ofDigest: digest, by: key))
+            #expect(algorithm.isValid(signature: signature, ofInput: input, by: key))
+            #expect(algorithm.isValid(signature: signature, overMessage: [1], by: key))
+            #expect(!algorithm.isValid(signature: signature, overMessage: [2], by: key))
+            #expect(!algorithm.isValid(signature: signature, ofInput: DigestFunction.sha512.digest([2]), by: key))
+            #expect(!algorithm.isValid(signature: [], ofInput: input, by: key))
             let other = signer.key === TestSigner.rsa2048.key ? TestSigner.p256 : TestSigner.rsa2048
-            #expect(!algorithm.isValid(signature: signature, ofDigest: digest, by: other.certificate.publicKey))
+            #expect(!algorithm.isValid(signature: signature, ofInput: input, by: other.certificate.publicKey))
+            #expect(throws: CryptoError.self) { try algorithm.sign(input, with: other.key) }
         }
+    }
+
+    /// One key, two algorithms: neither takes the other's signature.
+    @Test func paddingsAreNotMixed() throws {
+        let signer = TestSigner.rsa2048
+        let input = DigestFunction.sha256.digest([1])
+        let key = signer.certificate.publicKey
+        let pkcs1 = try SignatureAlgorithm.rsaPKCS1(.sha256).sign(input, with: signer.key)
+        let pss = try SignatureAlgorithm.rsaPSS(.sha256).sign(input, with: signer.key)
+        #expect(SignatureAlgorithm.rsaPSS(.sha256).isValid(signature: pss, ofInput: input, by: key))
+        #expect(!SignatureAlgorithm.rsaPSS(.sha256).isValid(signature: pkcs1, ofInput: input, by: key))
+        #expect(!SignatureAlgorithm.rsaPKCS1(.sha256).isValid(signature: pss, ofInput: input, by: key))
+    }
+}
+
+/// How a profile asks for a way to sign, and what a key and a digest make of it.
+@Suite struct MechanismChoiceTests {
+    @Test(arguments: [
+        ("rsa-pkcs1", MechanismChoice.rsaPKCS1), ("rsa-pss", .rsaPSS), ("ecdsa", .ecdsa), ("eddsa", .eddsa),
+        ("0x80000001", .number(0x8000_0001)), ("0xFFFFFFFF", .number(0xFFFF_FFFF)), ("0x1201", .number(0x1201)),
+        ("0x1", .rsaPKCS1), ("0x0d", .rsaPSS), ("0x1041", .ecdsa), ("0x1057", .eddsa),
+    ])
+    func reads(_ text: String, _ choice: MechanismChoice) throws {
+        #expect(MechanismChoice(text) == choice)
+        #expect(MechanismChoice(choice.description) == choice)
+    }
+
+    @Test(arguments: ["", "RSA-PSS", "rsa", "pss", "0x", "0x100000000", "0x+1", "0x-1", "80000001", "0xg", "0x 1", "0x１"])
+    func refuses(_ text: String) { #expect(MechanismChoice(text) == nil) }
+
+    @Test func decidesTheAlgorithm() {
+        let rsa = TestSigner.rsa2048.certificate.publicKey
+        let ec = TestSigner.p384.certificate.publicKey
+        let ed25519 = TestSigner.ed25519.certificate.publicKey
+        #expect(SignatureAlgorithm.fitting(rsa, .sha384) == .rsaPKCS1(.sha384))
+        #expect(SignatureAlgorithm.fitting(rsa, .sha384, by: .rsaPKCS1) == .rsaPKCS1(.sha384))
+        #expect(SignatureAlgorithm.fitting(rsa, .sha384, by: .rsaPSS) == .rsaPSS(.sha384))
+        #expect(SignatureAlgorithm.fitting(rsa, .sha384, by: .ecdsa) == nil)
+        #expect(SignatureAlgorithm.fitting(ec, .sha384, by: .ecdsa) == .ecdsa(.sha384))
+        #expect(SignatureAlgorithm.fitting(ec, .sha384, by: .rsaPSS) == nil)
+        #expect(SignatureAlgorithm.fitting(ec, .sha384, by: .number(0x8000_0001)) == .ecdsa(.sha384))
+        #expect(SignatureAlgorithm.fitting(ed25519, .sha512) == .ed25519)
+        #expect(SignatureAlgorithm.fitting(ed25519, .sha512, by: .eddsa) == .ed25519)
+        // RFC 8419, 3: SHA-512 and no other
+        #expect(SignatureAlgorithm.fitting(ed25519, .sha256) == nil)
+        #expect(SignatureAlgorithm.fitting(ed25519) == .ed25519)
+        #expect(SignatureAlgorithm.fitting(rsa, by: .rsaPSS) == .rsaPSS(.sha256))
+    }
+
+    /// RFC 8017, 9.1.1: 1024 bits have no room for SHA-512 and its salt.
+    @Test func aShortKeyHasNoRoomForALongSalt() throws {
+        let key = try PrivateKey.generateRSA(bits: 1024)
+        #expect(!SignatureAlgorithm.rsaPSS(.sha512).fits(key.publicKey))
+        #expect(throws: CryptoError.self) { try key.signPSS(digest: DigestFunction.sha512.digest([]), function: .sha512) }
+        #expect(SignatureAlgorithm.rsaPSS(.sha384).fits(key.publicKey))
+        #expect(try key.signPSS(digest: DigestFunction.sha384.digest([]), function: .sha384).count == 128)
     }
 }

@@ -16,6 +16,8 @@ import Testing
         Case(name: "P-256", signer: .p256, digest: .sha256), Case(name: "P-256", signer: .p256, digest: .sha512),
         Case(name: "P-384", signer: .p384, digest: .sha384), Case(name: "RSA-2048", signer: .rsa2048, digest: .sha256),
         Case(name: "RSA-2048", signer: .rsa2048, digest: .sha384), Case(name: "RSA-2048", signer: .rsa2048, digest: .sha512),
+        Case(name: "P-521", signer: .p521, digest: .sha512), Case(name: "RSA-2048 PSS", signer: .pss2048, digest: .sha256),
+        Case(name: "RSA-2048 PSS", signer: .pss2048, digest: .sha384), Case(name: "RSA-2048 PSS", signer: .pss2048, digest: .sha512),
     ]
 
     @Test(arguments: cases) func verifies(_ judged: Case) throws {

@@ -22,7 +22,7 @@ import TimeStampProtocol
         init(_ signer: TestSigner, _ make: (inout TimeStampRequest, [UInt8]) -> Void = { _, _ in }) throws {
             template = try SignatureTemplate(certificate: signer.certificate, chain: [], signatureAlgorithm: signer.algorithm())
             digest = DigestFunction.sha256.digest(document)
-            signature = try signer.sign(template.signedAttributesDigest(of: digest, signingTime: TestPKI.shared.now), template.algorithm)
+            signature = try signer.sign(template.dataToBeSigned(documentDigest: digest, signingTime: TestPKI.shared.now), template.algorithm)
             var request = TestTimeStampAuthority.request(signature)
             make(&request, digest)
             let authority = try TestTimeStampAuthority()

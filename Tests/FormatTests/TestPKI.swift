@@ -42,25 +42,26 @@ struct TestPKI: Sendable {
     }
 }
 
-/// A certificate with its key.
+/// A certificate with its key, and how it signs.
 struct TestSigner: Sendable {
     let certificate: Certificate
     let key: PrivateKey
+    var mechanism: MechanismChoice?
 
     static let p256 = TestPKI.shared.signer(try! .generateEC(curve: "P-256"))
     static let p384 = TestPKI.shared.signer(try! .generateEC(curve: "P-384"))
+    static let p521 = TestPKI.shared.signer(try! .generateEC(curve: "P-521"))
     static let rsa2048 = TestPKI.shared.signer(try! .generateRSA(bits: 2048))
+    static let pss2048 = TestSigner(certificate: rsa2048.certificate, key: rsa2048.key, mechanism: .rsaPSS)
+    static let ed25519 = TestPKI.shared.signer(try! .generateEd25519())
 
     func algorithm(_ digest: DigestAlgorithm = .sha256) -> SignatureAlgorithm {
-        SignatureAlgorithm.fitting(certificate.publicKey, digest)!
+        SignatureAlgorithm.fitting(certificate.publicKey, digest, by: mechanism)!
     }
 
-    func sign(_ digest: [UInt8], _ algorithm: SignatureAlgorithm) throws -> [UInt8] {
-        if case .rsa = certificate.publicKey.kind {
-            return try key.signPKCS1(digest: digest, function: algorithm.digest.function)
-        }
-        return try key.signECDSA(digest: digest)
-    }
+    func signs(_ digest: DigestAlgorithm) -> Bool { SignatureAlgorithm.fitting(certificate.publicKey, digest, by: mechanism) != nil }
+
+    func sign(_ input: [UInt8], _ algorithm: SignatureAlgorithm) throws -> [UInt8] { try algorithm.sign(input, with: key) }
 
     /// A B-B signature over a document by the template.
     func signed(_ document: [UInt8], digest: DigestAlgorithm = .sha256, chain: [Certificate] = [], at time: Date = TestPKI.shared.now)
@@ -68,7 +69,7 @@ struct TestSigner: Sendable {
     {
         let template = try SignatureTemplate(certificate: certificate, chain: chain, signatureAlgorithm: algorithm(digest))
         let documentDigest = digest.function.digest(document)
-        let signature = try sign(template.signedAttributesDigest(of: documentDigest, signingTime: time), template.algorithm)
+        let signature = try sign(template.dataToBeSigned(documentDigest: documentDigest, signingTime: time), template.algorithm)
         return template.assemble(documentDigest: documentDigest, signingTime: time, signature: signature)
     }
 }

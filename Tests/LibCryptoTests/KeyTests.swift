@@ -7,13 +7,14 @@ import Testing
     static let document = Array("Келісім №1".utf8)
 
     enum Key: String, CaseIterable, Sendable {
-        case rsa2048, p256, p384
+        case rsa2048, p256, p384, p521
 
         func make() throws -> PrivateKey {
             switch self {
             case .rsa2048: try .generateRSA(bits: 2048)
             case .p256: try .generateEC(curve: "P-256")
             case .p384: try .generateEC(curve: "P-384")
+            case .p521: try .generateEC(curve: "P-521")
             }
         }
 
@@ -22,6 +23,7 @@ import Testing
             case .rsa2048: .rsa(bits: 2048)
             case .p256: .ec(curve: "P-256")
             case .p384: .ec(curve: "P-384")
+            case .p521: .ec(curve: "P-521")
             }
         }
 
@@ -30,6 +32,7 @@ import Testing
             case .rsa2048: ("RSA", "rsa_keygen_bits:2048")
             case .p256: ("EC", "ec_paramgen_curve:P-256")
             case .p384: ("EC", "ec_paramgen_curve:P-384")
+            case .p521: ("EC", "ec_paramgen_curve:P-521")
             }
         }
 
@@ -127,9 +130,9 @@ import Testing
     @Test func unfitKeyTextsAreRefused() throws {
         let openssl = try OpenSSLCommand()
         try openssl.run("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -aes256 -pass pass:secret -out locked.pem")
-        try openssl.run("genpkey -algorithm ED25519 -out ed25519.pem")
+        try openssl.run("genpkey -algorithm ED448 -out ed448.pem")
         #expect(throws: CryptoError.self) { try PrivateKey.readPEM(openssl.read("locked.pem")) }
-        #expect(throws: CryptoError.self) { try PrivateKey.readPEM(openssl.read("ed25519.pem")) }
+        #expect(throws: CryptoError.self) { try PrivateKey.readPEM(openssl.read("ed448.pem")) }
         #expect(throws: CryptoError.self) { try PrivateKey.readPEM(Array("nothing".utf8)) }
         #expect(throws: CryptoError.self) { try PrivateKey.readPEM([]) }
         #expect(throws: CryptoError.self) { try PrivateKey.generateEC(curve: "P-999") }
@@ -149,10 +152,11 @@ import Testing
 
     @Test func keysThatOpenSSLKnowsAndWeDoNot() throws {
         let openssl = try OpenSSLCommand()
-        try openssl.run("genpkey -algorithm ED25519 -out key.pem")
+        try openssl.run("genpkey -algorithm ED448 -out key.pem")
         try openssl.run("pkey -in key.pem -pubout -outform DER -out public.der")
         let key = try PublicKey(subjectPublicKeyInfo: openssl.read("public.der"))
-        #expect(key.kind == .other("1.3.101.112"))
+        #expect(key.kind == .other("1.3.101.113"))
         #expect(!key.verifyECDSA(signature: [0x30], digest: [1]))
+        #expect(!key.verifyEd25519(signature: [UInt8](repeating: 0, count: 64), message: [1]))
     }
 }

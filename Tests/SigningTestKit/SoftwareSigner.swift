@@ -62,12 +62,7 @@ public final class SoftwareSigner: DigestSigner {
         }
         if let failure { throw failure }
         do {
-            return try digests.map { digest in
-                switch certificate.publicKey.kind {
-                case .rsa: try key.signPKCS1(digest: digest, function: algorithm.digest.function)
-                default: try key.signECDSA(digest: digest)
-                }
-            }
+            return try digests.map { try algorithm.sign($0, with: key) }
         } catch {
             throw SignerError(token: "software", reason: "\(error)", remedy: "none", isPermanent: true)
         }

@@ -21,7 +21,7 @@ public struct CertificateBuilder: Sendable {
     /// Positive, big-endian, at most 20 bytes (RFC 5280, 4.1.2.2).
     public var serialNumber: [UInt8]
     public var extensions: [Extension]
-    /// What the issuer hashes with.
+    /// What the issuer hashes with; an Ed25519 key hashes by itself.
     public var digest: DigestFunction = .sha256
 
     public init(subject: DistinguishedName, notBefore: Date, notAfter: Date, serialNumber: [UInt8], extensions: [Extension]) {
@@ -57,7 +57,8 @@ public struct CertificateBuilder: Sendable {
         let issuerName = issuer.map { X509_get_subject_name($0.parsed.x509) } ?? X509_get_subject_name(x509)
         guard X509_set_issuer_name(x509, issuerName) == 1 else { throw ErrorQueue.take("write a certificate") }
         for each in extensions { try add(each, to: x509, issuer: issuer?.parsed.x509 ?? x509) }
-        guard X509_sign(x509, key.handle.key, digest.algorithm.md) > 0 else { throw ErrorQueue.take("sign a certificate") }
+        let md = key.publicKey.kind == .ed25519 ? nil : digest.algorithm.md
+        guard X509_sign(x509, key.handle.key, md) > 0 else { throw ErrorQueue.take("sign a certificate") }
         return try Certificate(der: OpenSSL.encode("write a certificate") { i2d_X509(x509, $0) })
     }
 

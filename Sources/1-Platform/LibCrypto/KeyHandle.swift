@@ -14,11 +14,12 @@ final class KeyHandle: @unchecked Sendable {
         EVP_PKEY_free(key)
     }
 
-    /// RSA, EC on a named curve, or what else it is by OpenSSL's name.
+    /// RSA, EC on a named curve or Ed25519; nil for everything else.
     var kind: PublicKey.Kind? {
         switch EVP_PKEY_get_base_id(key) {
         case EVP_PKEY_RSA: .rsa(bits: Int(EVP_PKEY_get_bits(key)))
         case EVP_PKEY_EC: curve.map { .ec(curve: $0) }
+        case EVP_PKEY_ED25519: .ed25519
         default: nil
         }
     }
@@ -47,15 +48,38 @@ final class PreparedContext: @unchecked Sendable {
     private let context: OpaquePointer
     private let key: KeyHandle
 
-    /// With a digest function: RSA PKCS#1 v1.5 over DigestInfo. Without: the key's own way, over the digest as it is.
-    init(_ operation: Operation, key: KeyHandle, pkcs1 function: DigestFunction? = nil) throws(CryptoError) {
-        guard let context = EVP_PKEY_CTX_new(key.key, nil) else { throw ErrorQueue.take("prepare a key") }
-        var done = (operation == .sign ? EVP_PKEY_sign_init(context) : EVP_PKEY_verify_init(context)) == 1
-        if let function {
-            done = done && EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1
-            done = done && EVP_PKEY_CTX_set_signature_md(context, function.algorithm.md) == 1
+    /// How an RSA key pads a digest.
+    enum Padding {
+        /// DigestInfo (RFC 8017, 9.2).
+        case pkcs1
+        /// EMSA-PSS (RFC 8017, 9.1), MGF1 with the same function, the salt as long as the digest: exactly so when verifying too.
+        case pss
+    }
+
+    /// The key's own way, over the digest as it is.
+    convenience init(_ operation: Operation, key: KeyHandle) throws(CryptoError) {
+        try self.init(operation, key: key) { _ in true }
+    }
+
+    /// For an RSA key.
+    convenience init(_ operation: Operation, key: KeyHandle, _ padding: Padding, _ function: DigestFunction) throws(CryptoError) {
+        let md = function.algorithm.md
+        try self.init(operation, key: key) { context in
+            switch padding {
+            case .pkcs1:
+                EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1 && EVP_PKEY_CTX_set_signature_md(context, md) == 1
+            case .pss:
+                EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 && EVP_PKEY_CTX_set_signature_md(context, md) == 1
+                    && EVP_PKEY_CTX_set_rsa_mgf1_md(context, md) == 1
+                    && EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1
+            }
         }
-        guard done else {
+    }
+
+    private init(_ operation: Operation, key: KeyHandle, _ configure: (OpaquePointer) -> Bool) throws(CryptoError) {
+        guard let context = EVP_PKEY_CTX_new(key.key, nil) else { throw ErrorQueue.take("prepare a key") }
+        let started = (operation == .sign ? EVP_PKEY_sign_init(context) : EVP_PKEY_verify_init(context)) == 1
+        guard started, configure(context) else {
             EVP_PKEY_CTX_free(context)
             throw ErrorQueue.take("prepare a key")
         }
@@ -72,5 +96,56 @@ final class PreparedContext: @unchecked Sendable {
         guard let copy = EVP_PKEY_CTX_dup(context) else { preconditionFailure("out of memory") }
         defer { EVP_PKEY_CTX_free(copy) }
         return body(copy)
+    }
+}
+
+/// The contexts of an RSA key, by padding and digest function.
+struct PreparedRSA: Sendable {
+    private let contexts: [DigestFunction: Pair]
+
+    private struct Pair {
+        let pkcs1: PreparedContext
+        let pss: PreparedContext
+    }
+
+    init(_ operation: PreparedContext.Operation, key: KeyHandle) throws(CryptoError) {
+        var contexts: [DigestFunction: Pair] = [:]
+        for function in [DigestFunction.sha256, .sha384, .sha512] {
+            contexts[function] = Pair(
+                pkcs1: try PreparedContext(operation, key: key, .pkcs1, function), pss: try PreparedContext(operation, key: key, .pss, function))
+        }
+        self.contexts = contexts
+    }
+
+    /// Nil for SHA-1.
+    func context(_ padding: PreparedContext.Padding, _ function: DigestFunction) -> PreparedContext? {
+        contexts[function].map { padding == .pkcs1 ? $0.pkcs1 : $0.pss }
+    }
+}
+
+/// Ed25519 (RFC 8032, 5.1) takes the message whole: OpenSSL signs and verifies it in one call, with a context for each.
+enum OneShot {
+    static func sign(_ message: [UInt8], with key: KeyHandle) -> [UInt8]? {
+        withContext { context in
+            guard EVP_DigestSignInit(context, nil, nil, nil, key.key) == 1 else { return nil }
+            var length = Int(EVP_PKEY_get_size(key.key))
+            let signature = [UInt8](unsafeUninitializedCapacity: length) { output, count in
+                count = EVP_DigestSign(context, output.baseAddress, &length, message, message.count) == 1 ? length : 0
+            }
+            return signature.isEmpty ? nil : signature
+        }
+    }
+
+    static func isValid(_ signature: [UInt8], _ message: [UInt8], with key: KeyHandle) -> Bool {
+        withContext { context in
+            EVP_DigestVerifyInit(context, nil, nil, nil, key.key) == 1
+                && EVP_DigestVerify(context, signature, signature.count, message, message.count) == 1
+        }
+    }
+
+    private static func withContext<Result>(_ body: (OpaquePointer) -> Result) -> Result {
+        guard let context = EVP_MD_CTX_new() else { preconditionFailure("out of memory") }
+        defer { EVP_MD_CTX_free(context) }
+        return body(context)
     }
 }

@@ -18,6 +18,11 @@ public final class PrivateKey: Sendable {
         try generate("EC") { EVP_PKEY_CTX_set_group_name($0, curve) == 1 }
     }
 
+    /// A new Ed25519 key (RFC 8032).
+    public static func generateEd25519() throws(CryptoError) -> PrivateKey {
+        try generate("ED25519") { _ in true }
+    }
+
     /// The first private key of a PEM text (PKCS#8, or the older RSA and EC forms). An encrypted one is refused.
     public static func readPEM(_ text: Secret) throws(CryptoError) -> PrivateKey {
         try text.withBytes { bytes throws(CryptoError) in try readPEM(bytes) }
@@ -44,16 +49,37 @@ public final class PrivateKey: Sendable {
     /// RSASSA-PKCS1-v1_5 (RFC 8017, 8.2) over `digest`, which `function` made. Throws for keys that are not RSA, digests of another
     /// length and SHA-1.
     public func signPKCS1(digest: [UInt8], function: DigestFunction) throws(CryptoError) -> [UInt8] {
-        guard case .rsa(let prepared) = signing, digest.count == function.byteCount, let context = prepared[function] else {
-            throw CryptoError(operation: Self.signOperation, reason: "key, digest function and digest do not fit")
-        }
-        return try sign(digest, with: context)
+        try signRSA(.pkcs1, digest, function)
+    }
+
+    /// RSASSA-PSS (RFC 8017, 8.1) over `digest`, which `function` made; MGF1 by the same function, a salt of the digest's length. Throws
+    /// for keys that are not RSA or too short, digests of another length and SHA-1.
+    public func signPSS(digest: [UInt8], function: DigestFunction) throws(CryptoError) -> [UInt8] {
+        try signRSA(.pss, digest, function)
     }
 
     /// ECDSA over `digest`; DER of ECDSA-Sig-Value (RFC 3279, 2.2.3), whose length varies. Throws for keys that are not EC.
     public func signECDSA(digest: [UInt8]) throws(CryptoError) -> [UInt8] {
         guard case .ec(let context) = signing, !digest.isEmpty else {
             throw CryptoError(operation: Self.signOperation, reason: "key and digest do not fit")
+        }
+        return try sign(digest, with: context)
+    }
+
+    /// Ed25519 (RFC 8032, 5.1) over the message itself; 64 bytes. Throws for other keys.
+    public func signEd25519(message: [UInt8]) throws(CryptoError) -> [UInt8] {
+        guard case .ed25519 = signing else {
+            throw CryptoError(operation: Self.signOperation, reason: "the key is not of Ed25519")
+        }
+        guard let signature = OneShot.sign(message, with: handle) else { throw ErrorQueue.take(Self.signOperation) }
+        return signature
+    }
+
+    private func signRSA(
+        _ padding: PreparedContext.Padding, _ digest: [UInt8], _ function: DigestFunction
+    ) throws(CryptoError) -> [UInt8] {
+        guard case .rsa(let prepared) = signing, digest.count == function.byteCount, let context = prepared.context(padding, function) else {
+            throw CryptoError(operation: Self.signOperation, reason: "key, digest function and digest do not fit")
         }
         return try sign(digest, with: context)
     }
@@ -81,25 +107,22 @@ public final class PrivateKey: Sendable {
         return try PrivateKey(KeyHandle(owning: key))
     }
 
-    private init(_ handle: KeyHandle) throws(CryptoError) {
+    init(_ handle: KeyHandle) throws(CryptoError) {
         self.handle = handle
         publicKey = try PublicKey(subjectPublicKeyInfo: OpenSSL.encode("write a public key") { i2d_PUBKEY(handle.key, $0) })
         switch publicKey.kind {
-        case .rsa:
-            var prepared: [DigestFunction: PreparedContext] = [:]
-            for function in [DigestFunction.sha256, .sha384, .sha512] {
-                prepared[function] = try PreparedContext(.sign, key: handle, pkcs1: function)
-            }
-            signing = .rsa(prepared)
+        case .rsa: signing = .rsa(try PreparedRSA(.sign, key: handle))
         case .ec: signing = .ec(try PreparedContext(.sign, key: handle))
+        case .ed25519: signing = .ed25519
         case .other(let algorithm):
             throw CryptoError(operation: "use a private key", reason: "keys of algorithm \(algorithm) are not supported")
         }
     }
 
     private enum Signing: Sendable {
-        case rsa([DigestFunction: PreparedContext])
+        case rsa(PreparedRSA)
         case ec(PreparedContext)
+        case ed25519
     }
 
     private static let signOperation = "sign a digest"

@@ -7,6 +7,7 @@ public struct PublicKey: Sendable {
         case rsa(bits: Int)
         /// A named curve: "P-256", "P-384", "P-521", else OpenSSL's name.
         case ec(curve: String)
+        case ed25519
         /// The dotted OID of the key's algorithm.
         case other(String)
     }
@@ -34,16 +35,37 @@ public struct PublicKey: Sendable {
     /// Whether `signature` is RSASSA-PKCS1-v1_5 (RFC 8017, 8.2) over `digest`, made by `function`. False for keys that are not RSA,
     /// SHA-1 and digests of another length. May be called from any thread.
     public func verifyPKCS1(signature: [UInt8], digest: [UInt8], function: DigestFunction) -> Bool {
-        guard case .rsa(let prepared) = verification, digest.count == function.byteCount, let context = prepared[function] else {
-            return false
-        }
-        return Self.verify(context, signature, digest)
+        verifyRSA(.pkcs1, signature, digest, function)
+    }
+
+    /// Whether `signature` is RSASSA-PSS (RFC 8017, 8.1) over `digest`, made by `function`, with MGF1 by the same function and a salt of
+    /// the digest's length, no other. False for keys that are not RSA, SHA-1 and digests of another length. May be called from any thread.
+    public func verifyPSS(signature: [UInt8], digest: [UInt8], function: DigestFunction) -> Bool {
+        verifyRSA(.pss, signature, digest, function)
     }
 
     /// Whether `signature` (DER of ECDSA-Sig-Value, RFC 3279, 2.2.3) is valid over `digest`. False for keys that are not EC.
     /// May be called from any thread.
     public func verifyECDSA(signature: [UInt8], digest: [UInt8]) -> Bool {
         guard case .ec(let context) = verification, !digest.isEmpty else { return false }
+        return Self.verify(context, signature, digest)
+    }
+
+    /// Whether `signature` is Ed25519's (RFC 8032, 5.1) over `message`, which is given whole and not as a digest. False for other keys.
+    /// May be called from any thread.
+    public func verifyEd25519(signature: [UInt8], message: [UInt8]) -> Bool {
+        guard case .ed25519(let key) = verification else { return false }
+        let valid = OneShot.isValid(signature, message, with: key)
+        if !valid { ErrorQueue.clear() }
+        return valid
+    }
+
+    private func verifyRSA(
+        _ padding: PreparedContext.Padding, _ signature: [UInt8], _ digest: [UInt8], _ function: DigestFunction
+    ) -> Bool {
+        guard case .rsa(let prepared) = verification, digest.count == function.byteCount,
+            let context = prepared.context(padding, function)
+        else { return false }
         return Self.verify(context, signature, digest)
     }
 
@@ -54,8 +76,9 @@ public struct PublicKey: Sendable {
     }
 
     private enum Verification: Sendable {
-        case rsa([DigestFunction: PreparedContext])
+        case rsa(PreparedRSA)
         case ec(PreparedContext)
+        case ed25519(KeyHandle)
         case none
     }
 }
@@ -83,13 +106,9 @@ extension PublicKey {
         let handle = KeyHandle(owning: key)
         kind = handle.kind ?? .other(OpenSSL.algorithm(of: info))
         switch kind {
-        case .rsa:
-            var prepared: [DigestFunction: PreparedContext] = [:]
-            for function in [DigestFunction.sha256, .sha384, .sha512] {
-                prepared[function] = try PreparedContext(.verify, key: handle, pkcs1: function)
-            }
-            verification = .rsa(prepared)
+        case .rsa: verification = .rsa(try PreparedRSA(.verify, key: handle))
         case .ec: verification = .ec(try PreparedContext(.verify, key: handle))
+        case .ed25519: verification = .ed25519(handle)
         case .other: verification = .none
         }
         ErrorQueue.clear()

@@ -8,7 +8,7 @@ public import LibCrypto
 extension CAdESSignature {
     /// The attributes that a B-B signature covers (EN 319 122-1, 6.3): content type, message digest, signing time, signing certificate.
     ///
-    /// What is signed is the digest of their `encoded`.
+    /// What is signed is their `encoded`, or its digest: `SignatureAlgorithm.input(of:)`.
     ///
     /// - Parameter documentDigest: by the digest of the signature's algorithm.
     public static func signedAttributes(documentDigest: [UInt8], signingTime: Date, certificate: Certificate) -> SignedAttributes {
@@ -25,7 +25,7 @@ extension CAdESSignature {
     ///
     /// - Parameters:
     ///   - chain: Certificates that go in beside the signer's; one given twice goes in once.
-    ///   - signature: Over the digest of the encoded signed attributes, in the algorithm's form (ECDSA: DER).
+    ///   - signature: Over the encoded signed attributes, as the algorithm takes them in and in its form (ECDSA: DER).
     ///   - timeStampTokens: Each a whole ContentInfo, put in octet for octet.
     public static func encode(
         certificate: Certificate, chain: [Certificate], algorithm: SignatureAlgorithm, documentDigest: [UInt8], signingTime: Date,

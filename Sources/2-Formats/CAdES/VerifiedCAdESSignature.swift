@@ -36,8 +36,7 @@ extension CAdESSignature {
     ) throws(CAdESViolations) -> VerifiedCAdESSignature {
         var violations: [CAdESViolation] = []
         if messageDigest != documentDigest { violations.append(CAdESViolation(.documentDigestDiffers, "it is over another document")) }
-        let signed = algorithm.digest.function.digest(signedAttributes.encoded)
-        if !algorithm.isValid(signature: signatureValue, ofDigest: signed, by: certificate.publicKey) {
+        if !algorithm.isValid(signature: signatureValue, overMessage: signedAttributes.encoded, by: certificate.publicKey) {
             violations.append(CAdESViolation(.signatureInvalid, "not by the key of \(certificate.subject)"))
         }
         var timeStamps: [TimeStampToken] = []

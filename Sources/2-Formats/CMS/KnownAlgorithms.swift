@@ -11,10 +11,10 @@ public struct KnownAlgorithms: Sendable {
         self.signatures = signatures
     }
 
-    /// SHA-256, SHA-384 and SHA-512, each with RSA PKCS #1 v1.5 and ECDSA.
+    /// SHA-256, SHA-384 and SHA-512, each with RSA PKCS #1 v1.5, ECDSA and RSASSA-PSS; SHA-512 with Ed25519.
     public static let standard: KnownAlgorithms = {
         let digests: [DigestAlgorithm] = [.sha256, .sha384, .sha512]
-        return KnownAlgorithms(digests: digests, signatures: digests.flatMap { [.rsaPKCS1($0), .ecdsa($0)] })
+        return KnownAlgorithms(digests: digests, signatures: digests.flatMap { [.rsaPKCS1($0), .ecdsa($0), .rsaPSS($0)] } + [.ed25519])
     }()
 
     /// These and more.
@@ -39,8 +39,13 @@ public struct KnownAlgorithms: Sendable {
         signatures.first { $0.digest == digest && $0.isNamed(by: identifier) }
     }
 
-    /// What a key signs with over a digest.
-    public func signature(fitting key: PublicKey, digest: DigestAlgorithm) -> SignatureAlgorithm? {
-        signatures.first { $0.digest == digest && $0.fits(key) }
+    /// What a key signs with over a digest; the first that fits, of those that the choice allows.
+    public func signature(fitting key: PublicKey, digest: DigestAlgorithm, by choice: MechanismChoice? = nil) -> SignatureAlgorithm? {
+        signatures.first { $0.digest == digest && $0.fits(key) && choice?.allows($0) != false }
+    }
+
+    /// The same with any digest.
+    public func signature(fitting key: PublicKey, by choice: MechanismChoice? = nil) -> SignatureAlgorithm? {
+        signatures.first { $0.fits(key) && choice?.allows($0) != false }
     }
 }

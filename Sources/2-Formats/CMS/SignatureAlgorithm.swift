@@ -1,37 +1,57 @@
 internal import DER
 public import LibCrypto
 
-/// A way to sign: its digest, how a SignerInfo names it, which keys it fits, and how a signature is checked.
+/// A way to sign: its digest, what the key is given, how a SignerInfo names it, which keys it fits, and how a signature is checked.
 ///
 /// A value, not a case that CMS and CAdES switch on: another module may define one and hand it to the template, or put it into its own
 /// `KnownAlgorithms` for reading. Two are equal when name and identifier are.
 public struct SignatureAlgorithm: Sendable {
+    /// What the key is given of the data to be signed.
+    public enum Input: Sendable, Hashable {
+        /// Their digest, by the algorithm's digest function.
+        case digest
+        /// The data themselves: the algorithm hashes by itself (PureEdDSA, RFC 8032, 4).
+        case message
+    }
+
     /// Such as `rsa-pkcs1-sha256` or `ecdsa-sha256`.
     public let name: String
-    /// Hashes the document and the signed attributes.
+    /// Hashes the document; the signed attributes too, where `input` is their digest.
     public let digest: DigestAlgorithm
+    public let input: Input
+    /// How configuration asks for it; nil where it cannot.
+    public let mechanism: MechanismChoice?
     /// The AlgorithmIdentifier as it is written into `SignerInfo.signatureAlgorithm`.
     public let identifier: [UInt8]
 
     private let accepted: [AlgorithmIdentifier]
     private let fits: @Sendable (PublicKey) -> Bool
-    private let verify: @Sendable (_ signature: [UInt8], _ digest: [UInt8], _ key: PublicKey) -> Bool
+    private let make: (@Sendable (_ input: [UInt8], _ key: PrivateKey) throws(CryptoError) -> [UInt8])?
+    private let verify: @Sendable (_ signature: [UInt8], _ input: [UInt8], _ key: PublicKey) -> Bool
 
     /// - Parameters:
+    ///   - input: What `verify` is given, and a key when it signs.
+    ///   - mechanism: How configuration asks for it.
     ///   - identifier: What is written.
     ///   - accepted: What is read as this algorithm beside it.
     ///   - fits: Whether a key can sign this way.
-    ///   - verify: Whether a signature, as the SignerInfo holds it, is right for the digest of the signed attributes.
+    ///   - verify: Whether a signature, as the SignerInfo holds it, is right for the input that the signed attributes give.
+    ///   - sign: How a key in this process's memory makes a signature of an input; nil where it cannot.
     public init(
-        name: String, digest: DigestAlgorithm, identifier: AlgorithmIdentifier, alsoAccepted accepted: [AlgorithmIdentifier] = [],
-        fits: @escaping @Sendable (PublicKey) -> Bool, verify: @escaping @Sendable ([UInt8], [UInt8], PublicKey) -> Bool
+        name: String, digest: DigestAlgorithm, input: Input = .digest, mechanism: MechanismChoice? = nil, identifier: AlgorithmIdentifier,
+        alsoAccepted accepted: [AlgorithmIdentifier] = [], fits: @escaping @Sendable (PublicKey) -> Bool,
+        verify: @escaping @Sendable ([UInt8], [UInt8], PublicKey) -> Bool,
+        sign: (@Sendable ([UInt8], PrivateKey) throws(CryptoError) -> [UInt8])? = nil
     ) {
         self.name = name
         self.digest = digest
+        self.input = input
+        self.mechanism = mechanism
         self.identifier = identifier.encoded
         self.accepted = [identifier] + accepted
         self.fits = fits
         self.verify = verify
+        make = sign
     }
 
     public func fits(_ key: PublicKey) -> Bool { fits(key) }
@@ -39,61 +59,50 @@ public struct SignatureAlgorithm: Sendable {
     /// Whether `identifier`, beside this algorithm's digest, names this algorithm in a SignerInfo.
     public func isNamed(by identifier: AlgorithmIdentifier) -> Bool { accepted.contains(identifier) }
 
-    /// Whether `signature` is `key`'s over the data with this digest. False for a key of another kind.
-    public func isValid(signature: [UInt8], ofDigest digest: [UInt8], by key: PublicKey) -> Bool {
-        fits(key) && verify(signature, digest, key)
+    /// What the key signs of these data: their digest, or the data as they are.
+    public func input(of message: [UInt8]) -> [UInt8] {
+        input == .digest ? digest.function.digest(message) : message
     }
 
-    /// The standard algorithm that signs with a key over a digest, nil when there is none.
-    public static func fitting(_ key: PublicKey, _ digest: DigestAlgorithm) -> SignatureAlgorithm? {
-        KnownAlgorithms.standard.signature(fitting: key, digest: digest)
+    /// A signature, as the SignerInfo holds it, by a key in this process's memory; over what `input(of:)` gave. Throws for a key of another
+    /// kind.
+    public func sign(_ input: [UInt8], with key: PrivateKey) throws(CryptoError) -> [UInt8] {
+        guard let make, fits(key.publicKey) else {
+            throw CryptoError(operation: "sign with \(name)", reason: "a key of kind \(key.publicKey.kind) does not sign so")
+        }
+        return try make(input, key)
+    }
+
+    /// Whether `signature` is `key`'s over data that give this input. False for a key of another kind.
+    public func isValid(signature: [UInt8], ofInput input: [UInt8], by key: PublicKey) -> Bool {
+        fits(key) && verify(signature, input, key)
+    }
+
+    /// Whether `signature` is `key`'s over these data, which are hashed here where the algorithm signs a digest. False for a key of
+    /// another kind.
+    public func isValid(signature: [UInt8], overMessage message: [UInt8], by key: PublicKey) -> Bool {
+        isValid(signature: signature, ofInput: input(of: message), by: key)
+    }
+
+    /// `isValid(signature:ofInput:by:)` under the name it has where the input is a digest.
+    public func isValid(signature: [UInt8], ofDigest digest: [UInt8], by key: PublicKey) -> Bool {
+        isValid(signature: signature, ofInput: digest, by: key)
+    }
+
+    /// The standard algorithm that signs with a key over a digest, the chosen one where a key can sign in several ways (an RSA key without
+    /// a choice: PKCS #1 v1.5). Nil when there is none.
+    public static func fitting(_ key: PublicKey, _ digest: DigestAlgorithm, by choice: MechanismChoice? = nil) -> SignatureAlgorithm? {
+        KnownAlgorithms.standard.signature(fitting: key, digest: digest, by: choice)
+    }
+
+    /// A standard algorithm that a key can sign with, whatever its digest: for a key that is to prove itself. Nil when there is none.
+    public static func fitting(_ key: PublicKey, by choice: MechanismChoice? = nil) -> SignatureAlgorithm? {
+        KnownAlgorithms.standard.signature(fitting: key, by: choice)
     }
 
     /// The standard algorithm that a SignerInfo names, nil when there is none or it does not go with the digest.
     public static func read(_ identifier: AlgorithmIdentifier, digest: DigestAlgorithm) -> SignatureAlgorithm? {
         KnownAlgorithms.standard.signature(identifier, digest: digest)
-    }
-}
-
-// MARK: Standard algorithms
-
-extension SignatureAlgorithm {
-    /// RSASSA-PKCS1-v1_5 (RFC 8017, 8.2). Written as rsaEncryption with NULL, which every CMS reader must know (RFC 3370, 3.2); the
-    /// identifier that names the digest too is read as well, if it is the same digest.
-    ///
-    /// - Precondition: SHA-256, SHA-384 or SHA-512.
-    public static func rsaPKCS1(_ digest: DigestAlgorithm) -> SignatureAlgorithm {
-        // sha256WithRSAEncryption and its sisters (RFC 5754, 3.2)
-        guard let arc = [DigestAlgorithm.sha256: 11, .sha384: 12, .sha512: 13][digest] as UInt64? else {
-            preconditionFailure("no RSA signature over \(digest)")
-        }
-        let named = ObjectIdentifier(1, 2, 840, 113549, 1, 1, arc)
-        let rsaEncryption = ObjectIdentifier(1, 2, 840, 113549, 1, 1, 1)
-        let null = AlgorithmIdentifier.null
-        return SignatureAlgorithm(
-            name: "rsa-pkcs1-\(digest)", digest: digest, identifier: AlgorithmIdentifier(rsaEncryption, parameters: null),
-            alsoAccepted: [
-                AlgorithmIdentifier(rsaEncryption), AlgorithmIdentifier(named, parameters: null), AlgorithmIdentifier(named),
-            ],
-            fits: { key in
-                if case .rsa = key.kind { true } else { false }
-            },
-            verify: { $2.verifyPKCS1(signature: $0, digest: $1, function: digest.function) })
-    }
-
-    /// ECDSA; the signature is the DER of two INTEGERs (RFC 5753, 2.1.1). Its identifier has no parameters (RFC 5754, 3.3).
-    ///
-    /// - Precondition: SHA-256, SHA-384 or SHA-512.
-    public static func ecdsa(_ digest: DigestAlgorithm) -> SignatureAlgorithm {
-        guard let arc = [DigestAlgorithm.sha256: 2, .sha384: 3, .sha512: 4][digest] as UInt64? else {
-            preconditionFailure("no ECDSA signature over \(digest)")
-        }
-        return SignatureAlgorithm(
-            name: "ecdsa-\(digest)", digest: digest, identifier: AlgorithmIdentifier(ObjectIdentifier(1, 2, 840, 10045, 4, 3, arc)),
-            fits: { key in
-                if case .ec = key.kind { true } else { false }
-            },
-            verify: { $2.verifyECDSA(signature: $0, digest: $1) })
     }
 }
 

@@ -40,22 +40,27 @@ public struct SignatureTemplate: Sendable {
         generalized = cut(Self.firstGeneralizedTime).signer
     }
 
-    /// What the key signs: the digest of the signed attributes.
+    /// What the key signs: the digest of the signed attributes, or the attributes themselves (`SignatureAlgorithm.input`).
     ///
     /// - Parameters:
     ///   - documentDigest: By the algorithm's digest.
     ///   - signingTime: Whole seconds are written; give the same to `assemble`.
-    public func signedAttributesDigest(of documentDigest: [UInt8], signingTime: Date) -> [UInt8] {
+    public func dataToBeSigned(documentDigest: [UInt8], signingTime: Date) -> [UInt8] {
         let time = DERTime(signingTime)
         let signer = time.tag == .utcTime ? utc : generalized
         var attributes = signer.attributes
         signer.patch(&attributes, at: 0, documentDigest, time)
-        return algorithm.digest.function.digest(attributes)
+        return algorithm.input(of: attributes)
+    }
+
+    /// `dataToBeSigned` under its first name.
+    public func signedAttributesDigest(of documentDigest: [UInt8], signingTime: Date) -> [UInt8] {
+        dataToBeSigned(documentDigest: documentDigest, signingTime: signingTime)
     }
 
     /// A whole B-B signature: detached, one ContentInfo.
     ///
-    /// - Parameter signature: Over `signedAttributesDigest` of the same digest and time, in the algorithm's form (ECDSA: DER).
+    /// - Parameter signature: Over `dataToBeSigned` of the same digest and time, in the algorithm's form (ECDSA: DER).
     public func assemble(documentDigest: [UInt8], signingTime: Date, signature: [UInt8]) -> [UInt8] {
         assemble(documentDigest, signingTime, signature, token: nil)
     }

@@ -105,8 +105,7 @@ struct AuthorityCheck {
         guard attributes.single(.messageDigest) == messageDigest else {
             throw TimeStampFault(.messageDigestAttribute, "not the digest of the TSTInfo, once")
         }
-        let signed = digest.function.digest(attributes.encoded)
-        guard algorithm.isValid(signature: signerInfo.signature, ofDigest: signed, by: certificate.publicKey) else {
+        guard algorithm.isValid(signature: signerInfo.signature, overMessage: attributes.encoded, by: certificate.publicKey) else {
             throw TimeStampFault(.signatureInvalid, "not by the key of \(certificate.subject)")
         }
     }

@@ -21,7 +21,8 @@ public protocol DigestSigner: Sendable {
 
     /// Signs each digest.
     ///
-    /// - Parameter digests: hashes of signed attributes, each of the algorithm's digest length.
+    /// - Parameter digests: what the algorithm signs (`SignatureAlgorithm.input`): hashes of signed attributes, each of its digest's length;
+    ///   for Ed25519 the attributes themselves.
     /// - Returns: signature values in the order of `digests`, written as CMS wants them (ECDSA: DER SEQUENCE of r and s), each
     ///   checked with the certificate's public key.
     /// - Throws: `SignerError` when the world failed; then no signature of the call is given out.
