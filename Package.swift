@@ -48,7 +48,6 @@ let package = Package(
         .format("TimeStampProtocol", uses: "DER", "CMS", "LibCrypto"),
         .format("CAdES", uses: "DER", "CMS", "TimeStampProtocol", "LibCrypto"),
         .format("SignatureTemplate", uses: "DER", "CMS", "CAdES", "LibCrypto"),
-        .format("CertificationRequest", uses: "DER", "JSON", "CMS", "LibCrypto"),
         // 3-Domain: what a job and a result are; whom to trust, as of when
         .domain("SigningModel", uses: "JSON", "DER", "CMS", "LibCrypto"),
         .domain("CertificateTrust", uses: "DER", "LibCrypto"),
@@ -59,7 +58,7 @@ let package = Package(
         .adapter("Configuration", uses: "SigningModel", "CMS", "LibCrypto", "OperatingSystem", "YAML"),
         .adapter("DocumentHashing", uses: "SigningModel", "LibCrypto", "OperatingSystem"),
         .adapter("TokenSigner", uses: "SigningPipeline", "DER", "CMS", "PKCS11", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
-        .adapter("TokenCeremony", uses: "CertificationRequest", "PKCS11", "LibCrypto", "OperatingSystem"),
+        .adapter("FileKeySigner", uses: "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("TimeStampClient", uses: "SigningPipeline", "CertificateTrust", "TimeStampProtocol", "DER", "LibCrypto", "HTTPClient", "OperatingSystem", "Log", "Metrics"),
         .adapter("SigningSetup", uses: "Configuration", "TokenSigner", "TimeStampClient", "SigningPipeline", "CertificateTrust", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("KafkaJobLog", uses: "SigningPipeline", "SigningModel", "Kafka", "OperatingSystem", "Failpoints", "Log", "Metrics"),
@@ -68,8 +67,8 @@ let package = Package(
         .adapter("KafkaResultStream", uses: "Auditor", "SigningModel", "Kafka", "OperatingSystem", "Log"),
         .adapter("EmbeddedResultStream", uses: "Auditor", "SigningModel", "SQLite", "OperatingSystem"),
         // 6-Programs: options, configuration and wiring only
-        .program("tanba", uses: "CommandLineOptions", "Configuration", "SigningSetup", "CertificationRequest", "TokenCeremony", "JSON", "CMS", "LibCrypto", "Failpoints", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
-        .program("tanba-worker", uses: "CommandLineOptions", "Configuration", "SigningSetup", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "KafkaJobLog", "TokenSigner", "TimeStampClient", "OperationsAPI", "PCSC"),
+        .program("tanba", uses: "CommandLineOptions", "Configuration", "SigningSetup", "JSON", "CMS", "LibCrypto", "Failpoints", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
+        .program("tanba-worker", uses: "CommandLineOptions", "Configuration", "SigningSetup", "LibCrypto", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "KafkaJobLog", "TokenSigner", "TimeStampClient", "OperationsAPI", "PCSC"),
         .program("tanba-auditor", uses: "CommandLineOptions", "OperatingSystem", "JSON", "CMS", "LibCrypto", "Log", "SigningModel", "CertificateTrust", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
         // Tests: the kit (one fake a port), then one line a subject
         .testKit("SigningTestKit", uses: "SigningPipeline", "SigningModel", "DER", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem"),
@@ -77,6 +76,7 @@ let package = Package(
         .tests("LibCryptoTests", uses: "LibCrypto", "CertificateTrust", "OperatingSystem"),
         .tests("FormatTests", uses: "DER", "CMS", "CAdES", "TimeStampProtocol", "SignatureTemplate", "LibCrypto", "OperatingSystem"),
         .tests("SigningModelTests", uses: "JSON", "SigningModel", "CMS", "LibCrypto"),
+        .tests("FileKeyTests", uses: "FileKeySigner", "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("TokenTests", uses: "PKCS11", "TokenSigner", "SigningPipeline", "SigningModel", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("CardTests", uses: "PCSC", "SigningTestKit", "OperatingSystem"),
         .tests("TimeStampClientTests", uses: "HTTPClient", "HTTPServer", "OperationsAPI", "TimeStampClient", "TimeStampProtocol", "CertificateTrust", "SigningPipeline", "CMS", "DER", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
@@ -86,7 +86,6 @@ let package = Package(
         .tests("AuditorTests", uses: "Metrics", "Auditor", "EmbeddedResultStream", "SigningTestKit", "SigningPipeline", "SigningModel", "CertificateTrust", "CAdES", "CMS", "TimeStampProtocol", "DER", "SQLite", "LibCrypto", "OperatingSystem", "Log"),
         .tests("ConfigurationTests", uses: "Configuration", "DocumentHashing", "SigningModel", "CMS", "LibCrypto", "OperatingSystem"),
         .tests("ProgramTests", uses: "Failpoints", "OperatingSystem", "SQLite", "SigningModel", "SigningTestKit"),
-        .tests("CeremonyTests", uses: "CertificationRequest", "DER", "LibCrypto", "OperatingSystem"),
         .tests("TidyTests"),
     ]
 )

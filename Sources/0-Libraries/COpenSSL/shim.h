@@ -11,3 +11,7 @@
 #include <openssl/provider.h>
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
+#include <openssl/crypto.h>
+#include <openssl/pkcs7.h>
+#include <openssl/pkcs12.h>
+#include <malloc.h>  // malloc_usable_size

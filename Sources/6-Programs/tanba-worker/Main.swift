@@ -2,6 +2,7 @@ import CommandLineOptions
 import Configuration
 import Glibc
 import KafkaJobLog
+import LibCrypto
 import Log
 import OperatingSystem
 import SigningModel
@@ -26,6 +27,7 @@ import SigningPipeline
 
     static func main() async {
         ProcessHardening.disableCoreDumps()
+        SecureHeap.prepare()
         switch program.parse(Array(CommandLine.arguments.dropFirst())) {
         case .print(let text):
             StandardStreams.writeOut(text)

@@ -3,21 +3,21 @@ import Configuration
 import EmbeddedJobLog
 import Glibc
 import KafkaJobLog
+import LibCrypto
 import OperatingSystem
 import SigningModel
 import SigningPipeline
 import SigningSetup
-import TokenCeremony
 
 /// `tanba`: for who has documents to sign and results to read.
 @main struct Tanba {
     static let program = Program(
         "tanba", version: TanbaVersion.text, summary: "Signs many documents at once with keys that stay in their tokens.",
-        commands: [SignCommand.declaration, EnqueueCommand.declaration, ResultsCommand.declaration, TokensCommand.declaration],
-        exitStatuses: ExitStatus.explanations)
+        commands: [SignCommand.declaration, EnqueueCommand.declaration, ResultsCommand.declaration], exitStatuses: ExitStatus.explanations)
 
     static func main() async {
         ProcessHardening.disableCoreDumps()
+        SecureHeap.prepare()
         switch program.parse(Array(CommandLine.arguments.dropFirst())) {
         case .print(let text):
             StandardStreams.writeOut(text)
@@ -35,7 +35,6 @@ import TokenCeremony
             switch invocation.command {
             case "sign": return try await SignCommand(invocation).run()
             case "enqueue": return try await EnqueueCommand(invocation).run()
-            case let command where command.hasPrefix("tokens "): return try await TokensCommand.run(invocation)
             default: return try await ResultsCommand(invocation).run()
             }
         } catch {
@@ -49,7 +48,6 @@ import TokenCeremony
         switch error {
         case is UsageError, is ConfigurationError, is SigningProfileError: .usage
         case let error as SignerError where error.isMisfit: .usage
-        case let error as CeremonyError: error.exitStatus
         case let error as JobLogError where error.kind == .misconfigured: .usage
         default: .worldFailed
         }
