@@ -48,6 +48,7 @@ let package = Package(
         .format("TimeStampProtocol", uses: "DER", "CMS", "LibCrypto"),
         .format("CAdES", uses: "DER", "CMS", "TimeStampProtocol", "LibCrypto"),
         .format("SignatureTemplate", uses: "DER", "CMS", "CAdES", "LibCrypto"),
+        .format("CertificationRequest", uses: "DER", "JSON", "CMS", "LibCrypto"),
         // 3-Domain: what a job and a result are; whom to trust, as of when
         .domain("SigningModel", uses: "JSON", "DER", "CMS", "LibCrypto"),
         .domain("CertificateTrust", uses: "DER", "LibCrypto"),
@@ -58,6 +59,7 @@ let package = Package(
         .adapter("Configuration", uses: "SigningModel", "CMS", "LibCrypto", "OperatingSystem", "YAML"),
         .adapter("DocumentHashing", uses: "SigningModel", "LibCrypto", "OperatingSystem"),
         .adapter("TokenSigner", uses: "SigningPipeline", "DER", "CMS", "PKCS11", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
+        .adapter("TokenCeremony", uses: "CertificationRequest", "PKCS11", "LibCrypto", "OperatingSystem"),
         .adapter("FileKeySigner", uses: "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("TimeStampClient", uses: "SigningPipeline", "CertificateTrust", "TimeStampProtocol", "DER", "LibCrypto", "HTTPClient", "OperatingSystem", "Log", "Metrics"),
         .adapter("SigningSetup", uses: "Configuration", "TokenSigner", "TimeStampClient", "SigningPipeline", "CertificateTrust", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
@@ -67,7 +69,7 @@ let package = Package(
         .adapter("KafkaResultStream", uses: "Auditor", "SigningModel", "Kafka", "OperatingSystem", "Log"),
         .adapter("EmbeddedResultStream", uses: "Auditor", "SigningModel", "SQLite", "OperatingSystem"),
         // 6-Programs: options, configuration and wiring only
-        .program("tanba", uses: "CommandLineOptions", "Configuration", "SigningSetup", "JSON", "CMS", "LibCrypto", "Failpoints", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
+        .program("tanba", uses: "CommandLineOptions", "Configuration", "SigningSetup", "CertificationRequest", "TokenCeremony", "JSON", "CMS", "LibCrypto", "Failpoints", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
         .program("tanba-worker", uses: "CommandLineOptions", "Configuration", "SigningSetup", "LibCrypto", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "KafkaJobLog", "TokenSigner", "TimeStampClient", "OperationsAPI", "PCSC"),
         .program("tanba-auditor", uses: "CommandLineOptions", "OperatingSystem", "JSON", "CMS", "LibCrypto", "Log", "SigningModel", "CertificateTrust", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
         // Tests: the kit (one fake a port), then one line a subject
@@ -76,9 +78,9 @@ let package = Package(
         .tests("LibCryptoTests", uses: "LibCrypto", "CertificateTrust", "OperatingSystem"),
         .tests("FormatTests", uses: "DER", "CMS", "CAdES", "TimeStampProtocol", "SignatureTemplate", "LibCrypto", "OperatingSystem"),
         .tests("SigningModelTests", uses: "JSON", "SigningModel", "CMS", "LibCrypto"),
-        .tests("FileKeyTests", uses: "FileKeySigner", "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("TokenTests", uses: "PKCS11", "TokenSigner", "SigningPipeline", "SigningModel", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("CardTests", uses: "PCSC", "SigningTestKit", "OperatingSystem"),
+        .tests("FileKeyTests", uses: "FileKeySigner", "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("TimeStampClientTests", uses: "HTTPClient", "HTTPServer", "OperationsAPI", "TimeStampClient", "TimeStampProtocol", "CertificateTrust", "SigningPipeline", "CMS", "DER", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("KafkaTests", uses: "CRdKafka", "Kafka", "KafkaJobLog", "KafkaResultStream", "SigningTestKit", "SigningPipeline", "SigningModel", "Auditor", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("SigningPipelineTests", uses: "SigningPipeline", "SigningTestKit", "SigningModel", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
@@ -86,6 +88,7 @@ let package = Package(
         .tests("AuditorTests", uses: "Metrics", "Auditor", "EmbeddedResultStream", "SigningTestKit", "SigningPipeline", "SigningModel", "CertificateTrust", "CAdES", "CMS", "TimeStampProtocol", "DER", "SQLite", "LibCrypto", "OperatingSystem", "Log"),
         .tests("ConfigurationTests", uses: "Configuration", "DocumentHashing", "SigningModel", "CMS", "LibCrypto", "OperatingSystem"),
         .tests("ProgramTests", uses: "Failpoints", "OperatingSystem", "SQLite", "SigningModel", "SigningTestKit"),
+        .tests("CeremonyTests", uses: "CertificationRequest", "DER", "LibCrypto", "OperatingSystem"),
         .tests("TidyTests"),
     ]
 )

@@ -19,6 +19,19 @@ let sampleProgram = Program(
             examples: [Example("tanba sign contracts --profile p256-t --out signed", "Signs every file under contracts.")]),
         Command("results", arguments: "", summary: "Print results", options: [Option("wait", help: "Wait.")], examples: []),
         Command("check", arguments: "FILE [DIR]", summary: "Check one", options: [], examples: []),
+        Command(
+            "tokens", summary: "See tokens, and make keys in them",
+            commands: [
+                Command(
+                    "list", arguments: "[DIR]", summary: "List what is there", options: [Option("json", short: "j", help: "Print JSON.")],
+                    examples: [Example("tanba tokens list --json", "Lists tokens."), Example("tanba tokens list", "Lists them too.")]),
+                Command(
+                    "key", arguments: "", summary: "Make a key",
+                    options: [
+                        Option("kind", argument: "rsa|ec", help: "Which kind.", required: true),
+                        Option("out", short: "o", argument: "FILE", help: "Where to."),
+                    ], examples: [Example("tanba tokens key --kind ec", "Makes a key.")]),
+            ]),
     ], exitStatuses: [(0, "Done."), (2, "The command line or the configuration is wrong.")])
 
 let samplePlainProgram = Program(
@@ -69,7 +82,14 @@ let samplePlainProgram = Program(
     }
 
     @Test(arguments: [
-        ([], "tanba: a command is missing: sign, results, check. See: tanba --help\n"),
+        ([], "tanba: a command is missing: sign, results, check, tokens. See: tanba --help\n"),
+        (["tokens"], "tanba tokens: a command is missing: list, key. See: tanba tokens --help\n"),
+        (["tokens", "lits"], "tanba tokens: there is no command \"lits\"; did you mean list? See: tanba tokens --help\n"),
+        (["tokens", "--json", "list"], "tanba tokens: there is no option --json. See: tanba tokens --help\n"),
+        (["tokens", "--completion", "bash"], "tanba tokens: there is no option --completion. See: tanba tokens --help\n"),
+        (["tokens", "key"], "tanba tokens key: --kind rsa|ec is missing. See: tanba tokens key --help\n"),
+        (["tokens", "key", "--kind", "es"], "tanba tokens key: --kind is rsa or ec, not \"es\"; did you mean ec? See: tanba tokens key --help\n"),
+        (["list"], "tanba: there is no command \"list\". See: tanba --help\n"),
         (["sing"], "tanba: there is no command \"sing\"; did you mean sign? See: tanba --help\n"),
         (["res"], "tanba: there is no command \"res\"; did you mean results? See: tanba --help\n"),
         (["frobnicate\u{1B}"], "tanba: there is no command \"frobnicate\u{FFFD}\". See: tanba --help\n"),
@@ -173,6 +193,7 @@ let samplePlainProgram = Program(
                   sign     Sign the files under each path
                   results  Print results
                   check    Check one
+                  tokens   See tokens, and make keys in them
 
                 Options:
                   -h, --help                      Print this text.
@@ -182,6 +203,8 @@ let samplePlainProgram = Program(
                 Examples:
                   tanba sign contracts --profile p256-t --out signed
                       Signs every file under contracts.
+                  tanba tokens list --json
+                      Lists tokens.
 
                 Exit status:
                   0  Done.
@@ -195,12 +218,71 @@ let samplePlainProgram = Program(
         #expect(help.split(separator: "\n").allSatisfy { $0.count <= 80 })
     }
 
+    @Test func commandsUnderACommandAreRunByBothWords() throws {
+        let list = try run("tokens", "list", "-j", "d")
+        #expect(list.command == "tokens list")
+        #expect(list.flag("json"))
+        #expect(list.arguments == ["d"])
+        let key = try run("tokens", "key", "--kind=ec", "-of")
+        #expect(key.command == "tokens key")
+        #expect(key.value("kind") == "ec")
+        #expect(key.value("out") == "f")
+    }
+
+    @Test func theHelpOfACommandOfCommandsListsThem() {
+        guard case .print(let help) = sampleProgram.parse(["tokens", "--help"]) else {
+            Issue.record("no help")
+            return
+        }
+        #expect(
+            help == """
+                tanba tokens: See tokens, and make keys in them
+
+                Usage: tanba tokens COMMAND [OPTIONS]
+
+                Commands:
+                  list  List what is there
+                  key   Make a key
+
+                Options:
+                  -h, --help     Print this text.
+                      --version  Print the version.
+
+                Examples:
+                  tanba tokens list --json
+                      Lists tokens.
+                  tanba tokens key --kind ec
+                      Makes a key.
+
+                Exit status:
+                  0  Done.
+                  2  The command line or the configuration is wrong.
+
+                For a command's options and more examples: tanba tokens COMMAND --help
+
+                """)
+        #expect(sampleProgram.parse(["help", "tokens"]) == .print(help))
+        #expect(sampleProgram.parse(["tokens", "help"]) == .print(help))
+        #expect(sampleProgram.parse(["tokens", "-h", "key"]) == .print(help))
+        guard case .print(let key) = sampleProgram.parse(["tokens", "key", "--help"]) else {
+            Issue.record("no help")
+            return
+        }
+        #expect(key.hasPrefix("tanba tokens key: Make a key\n\nUsage: tanba tokens key --kind rsa|ec [OPTIONS]\n\nOptions:\n"))
+        #expect(key.contains("\n  tanba tokens key --kind ec\n"))
+        #expect(sampleProgram.parse(["help", "tokens", "key"]) == .print(key))
+        #expect(sampleProgram.parse(["tokens", "help", "key"]) == .print(key))
+        #expect(sampleProgram.parse(["tokens", "key", "--version"]) == .print("tanba 1.2.3\n"))
+    }
+
     @Test func mistakesInTheDeclarationStopTheProgram() async {
         await #expect(processExitsWith: .failure) { _ = Option("json", help: "A required flag.", required: true) }
         await #expect(processExitsWith: .failure) { _ = Option("--json", help: "Dashes.") }
         await #expect(processExitsWith: .failure) {
             _ = Command("a", arguments: "", summary: "", options: [Option("help", help: "Ours.")], examples: [])
         }
+        await #expect(processExitsWith: .failure) { _ = Command("a", summary: "", commands: []) }
+        await #expect(processExitsWith: .failure) { _ = Command("a", summary: "", commands: [sampleProgram.commands[3]]) }
         await #expect(processExitsWith: .failure) {
             if case .run(let invocation) = samplePlainProgram.parse([]) { _ = invocation.flag("undeclared") }
         }

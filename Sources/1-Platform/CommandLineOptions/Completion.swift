@@ -26,25 +26,30 @@ extension Program {
     private func bash() -> String {
         var values = ""
         var words = ""
-        for command in commands {
+        for command in leaves {
             for option in options(of: command) where option.argument != nil {
                 let names = ["--" + option.long] + (option.short.map { ["-\($0)"] } ?? [])
                 values +=
-                    "    " + names.map { "\"\(command.name) \($0)\"" }.joined(separator: " | ") + ") \(bashValues(option)) return ;;\n"
+                    "    " + names.map { "\"\(command.path) \($0)\"" }.joined(separator: " | ") + ") \(bashValues(option)) return ;;\n"
             }
             let names = options(of: command).map { "--" + $0.long }.joined(separator: " ")
             let files = takesFiles(command.arguments) ? "files" : "true"
-            words += "    \"\(command.name)\") if [[ $current == -* ]]; then words \"\(names)\"; else \(files); fi ;;\n"
+            words += "    \"\(command.path)\") if [[ $current == -* ]]; then words \"\(names)\"; else \(files); fi ;;\n"
         }
         if only == nil {
             values += "    \" --completion\") \(bashValues(Self.completion)) return ;;\n"
             let names = (commands.map(\.name) + programOptions.map { "--" + $0.long }).joined(separator: " ")
             words += "    \"\") words \"\(names)\" ;;\n"
         }
+        for group in groups {
+            let names = group.commands.map(\.name) + [Self.help, Self.version].map { "--" + $0.long }
+            words += "    \"\(group.path)\") words \"\(names.joined(separator: " "))\" ;;\n"
+        }
+        let isGroup = groups.isEmpty ? "" : "case $command in \(groups.map(\.name).joined(separator: " | "))) continue ;; esac; "
         let findsCommand = """
                 local index
                 for ((index = 1; index < COMP_CWORD; index++)); do
-                    if [[ ${COMP_WORDS[index]} != -* ]]; then command=${COMP_WORDS[index]}; break; fi
+                    if [[ ${COMP_WORDS[index]} != -* ]]; then command+=${command:+ }${COMP_WORDS[index]}; \(isGroup)break; fi
                 done
 
             """
@@ -80,14 +85,15 @@ extension Program {
             let files = takesFiles(command.arguments) ? ["'*:file:_files'"] : []
             return (["_arguments -s"] + options(of: command).map(zshOption) + files).joined(separator: " \\\n            ")
         }
-        let body: String
-        if let only {
-            body = "    " + arguments(only) + "\n"
-        } else {
+        /// Offers the commands, or goes on with the one that is named; `words` begins with what they are commands of.
+        func choice(_ commands: [Command], _ options: [Option]) -> String {
             let list = commands.map { "        '\($0.name):\(zshQuoted($0.summary))'\n" }.joined()
-            let cases = commands.map { "        \($0.name))\n            \(arguments($0)) ;;\n" }.joined()
-            let names = programOptions.map(zshOption).joined(separator: " ")
-            body = """
+            let cases = commands.map { command in
+                let body = command.commands.isEmpty ? arguments(command) : "\n" + choice(command.commands, [Self.help, Self.version])
+                return "        \(command.name))\n            \(body) ;;\n"
+            }.joined()
+            let names = options.map(zshOption).joined(separator: " ")
+            return """
                     local -a commands=(
                 \(list)    )
                     if (( CURRENT == 2 )) || [[ $words[2] == -* ]]; then
@@ -102,6 +108,7 @@ extension Program {
 
                 """
         }
+        let body = only.map { "    " + arguments($0) + "\n" } ?? choice(commands, programOptions)
         return """
             #compdef \(name)
             # zsh completion for \(name). Load it with: source <(\(name) --completion zsh), or save it as _\(name) in a folder of $fpath
@@ -145,8 +152,15 @@ extension Program {
             lines += commands.map { "complete -c \(name) -n __fish_use_subcommand -a \($0.name) -d \(fishQuoted($0.summary))" }
             lines += programOptions.map { fishOption($0, condition: " -n __fish_use_subcommand") }
         }
-        for command in commands {
-            let condition = command.name.isEmpty ? "" : " -n '__fish_seen_subcommand_from \(command.name)'"
+        for group in groups {
+            let names = group.commands.map(\.name).joined(separator: " ")
+            let condition = " -n '__fish_seen_subcommand_from \(group.name); and not __fish_seen_subcommand_from \(names)'"
+            lines += group.commands.map { "complete -c \(name)\(condition) -a \($0.name) -d \(fishQuoted($0.summary))" }
+            lines += [Self.help, Self.version].map { fishOption($0, condition: condition) }
+        }
+        for command in leaves {
+            let seen = command.path.split(separator: " ").map { "__fish_seen_subcommand_from \($0)" }.joined(separator: "; and ")
+            let condition = seen.isEmpty ? "" : " -n '\(seen)'"
             lines += options(of: command).map { fishOption($0, condition: condition) }
             if takesFiles(command.arguments) { lines.append("complete -c \(name)\(condition) -F") }
         }

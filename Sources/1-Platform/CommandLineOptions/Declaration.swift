@@ -53,7 +53,8 @@ public struct Example: Sendable, Hashable {
     }
 }
 
-/// One command of a program; the only one of a program without commands has the name "".
+/// One command of a program; the only one of a program without commands has the name "". Either it does something itself, or it has
+/// commands of its own (`tokens` of `tanba tokens list`).
 public struct Command: Sendable, Hashable {
     public let name: String
     /// The arguments as the help shows them, one word each: `FILE` is one, `PATH…` one or more, `[PATH…]` any number, "" none.
@@ -63,6 +64,10 @@ public struct Command: Sendable, Hashable {
     /// Without `--help` and `--version`, which every command has.
     public let options: [Option]
     public let examples: [Example]
+    /// The commands under this one; empty for a command that does something itself.
+    public let commands: [Command]
+    /// The command that this one stands under; "" for the program's own.
+    private(set) var parent = ""
 
     public init(_ name: String, arguments: String, summary: String, options: [Option], examples: [Example]) {
         let names = options.map(\.long) + options.compactMap { $0.short.map(String.init) } + ["help", "h", "version", "completion"]
@@ -72,7 +77,28 @@ public struct Command: Sendable, Hashable {
         self.summary = summary
         self.options = options
         self.examples = examples
+        commands = []
     }
+
+    /// A command of commands: its first word alone does nothing, its help lists what there is. One floor and no more.
+    public init(_ name: String, summary: String, commands: [Command]) {
+        precondition(!name.isEmpty && !commands.isEmpty, "\(name): a command of commands has a name and commands")
+        precondition(commands.allSatisfy { !$0.name.isEmpty && $0.commands.isEmpty && $0.parent.isEmpty }, "\(name): one floor of commands")
+        precondition(Set(commands.map(\.name)).count == commands.count, "\(name) has a command twice")
+        self.name = name
+        arguments = "COMMAND"
+        self.summary = summary
+        options = []
+        examples = commands.compactMap(\.examples.first)
+        self.commands = commands.map { command in
+            var command = command
+            command.parent = name
+            return command
+        }
+    }
+
+    /// As it is called after the program's name: `sign`, `tokens list`.
+    var path: String { parent.isEmpty ? name : parent + " " + name }
 
     /// How many arguments there may be.
     var argumentCount: ClosedRange<Int> {
@@ -107,7 +133,13 @@ public struct Program: Sendable {
     var only: Command? { commands.count == 1 && commands[0].name.isEmpty ? commands[0] : nil }
 
     /// `tanba sign`, or just the program's name.
-    func fullName(_ command: Command) -> String { command.name.isEmpty ? name : name + " " + command.name }
+    func fullName(_ command: Command) -> String { command.name.isEmpty ? name : name + " " + command.path }
+
+    /// Every command that does something, those under others too.
+    var leaves: [Command] { commands.flatMap { $0.commands.isEmpty ? [$0] : $0.commands } }
+
+    /// Every command that has commands.
+    var groups: [Command] { commands.filter { !$0.commands.isEmpty } }
 
     static let help = Option("help", short: "h", help: "Print this text.")
     static let version = Option("version", help: "Print the version.")
@@ -125,7 +157,7 @@ public enum Parsed: Sendable, Hashable {
 
 /// A command with the options and arguments it was given, checked against the declaration.
 public struct Invocation: Sendable, Hashable {
-    /// The command's name; "" for a program without commands.
+    /// The command's words, such as `sign` or `tokens list`; "" for a program without commands.
     public let command: String
     public let arguments: [String]
     let declared: Command

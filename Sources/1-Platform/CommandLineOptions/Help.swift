@@ -12,6 +12,7 @@ extension Program {
 
     /// The help of one command.
     func help(_ command: Command) -> String {
+        guard command.commands.isEmpty else { return helpOfGroup(command) }
         let isOnly = command.name.isEmpty
         var text = isOnly ? "\(name) \(version): \(summary)\n" : "\(fullName(command)): \(command.summary)\n"
         let required = command.options.filter(\.required).map(\.display)
@@ -19,6 +20,16 @@ extension Program {
         text += "\nUsage: " + usage.filter { !$0.isEmpty }.joined(separator: " ") + "\n\nOptions:\n"
         text += optionRows(command.options + [Self.help, Self.version] + (isOnly ? [Self.completion] : []))
         return text + exampleText(command.examples) + statusText()
+    }
+
+    /// The help of a command of commands.
+    private func helpOfGroup(_ group: Command) -> String {
+        let fullName = fullName(group)
+        var text = "\(fullName): \(group.summary)\n\nUsage: \(fullName) COMMAND [OPTIONS]\n\nCommands:\n"
+        text += rows(group.commands.map { ($0.name, $0.summary) })
+        text += "\nOptions:\n" + optionRows([Self.help, Self.version])
+        text += exampleText(group.examples) + statusText()
+        return text + "\nFor a command's options and more examples: \(fullName) COMMAND --help\n"
     }
 
     private func optionRows(_ options: [Option]) -> String {

@@ -8,24 +8,35 @@ extension Program {
     /// after the command, `--` before arguments that begin with a dash.
     public func parse(_ arguments: [String]) -> Parsed {
         if let only { return parse(arguments, as: only) }
-        let before = Scan(name, [Self.help, Self.version, Self.completion], arguments, stopsAtArgument: true)
+        return parse(arguments, among: commands, of: nil)
+    }
+
+    /// The first word is a command's name: of the program's commands, or of a command's own.
+    private func parse(_ arguments: [String], among commands: [Command], of group: Command?) -> Parsed {
+        let fullName = group.map(fullName) ?? name
+        let help = group.map(help) ?? help()
+        let options = [Self.help, Self.version] + (group == nil ? [Self.completion] : [])
+        let before = Scan(fullName, options, arguments, stopsAtArgument: true)
         for (option, value) in before.options {
-            if let text = information(option, value, help()) { return text }
+            if let text = information(option, value, help) { return text }
         }
-        if let fault = before.fault { return refused(name, fault, choosing: [Self.help, Self.version, Self.completion]) }
+        if let fault = before.fault { return refused(fullName, fault, choosing: options) }
         guard let word = before.arguments.first else {
-            return .refused("\(name): a command is missing: \(commands.map(\.name).joined(separator: ", ")). See: \(name) --help\n")
+            return .refused("\(fullName): a command is missing: \(commands.map(\.name).joined(separator: ", ")). See: \(fullName) --help\n")
         }
         let rest = Array(before.arguments.dropFirst())
         if word == "help" {
-            guard let about = rest.first else { return .print(help()) }
-            if let command = commands.first(where: { $0.name == about }) { return .print(help(command)) }
+            guard let about = rest.first else { return .print(help) }
+            if let command = commands.first(where: { $0.name == about }) {
+                let below = rest.count > 1 ? command.commands.first { $0.name == rest[1] } : nil
+                return .print(self.help(below ?? command))
+            }
         }
         guard let command = commands.first(where: { $0.name == word }) else {
             let near = nearest(to: word, among: commands.map(\.name)).map { "; did you mean \($0)?" } ?? "."
-            return .refused("\(name): there is no command \"\(printable(word))\"\(near) See: \(name) --help\n")
+            return .refused("\(fullName): there is no command \"\(printable(word))\"\(near) See: \(fullName) --help\n")
         }
-        return parse(rest, as: command)
+        return command.commands.isEmpty ? parse(rest, as: command) : parse(rest, among: command.commands, of: command)
     }
 
     private func parse(_ arguments: [String], as command: Command) -> Parsed {
@@ -56,7 +67,7 @@ extension Program {
             return refused(
                 "the argument \"\(extra)\" is one too many\(command.arguments.isEmpty ? "" : "; it takes \(command.arguments)").")
         }
-        return .run(Invocation(command: command.name, arguments: scan.arguments, declared: command, given: given))
+        return .run(Invocation(command: command.path, arguments: scan.arguments, declared: command, given: given))
     }
 
     /// What the options that every program has print; nil for the others.

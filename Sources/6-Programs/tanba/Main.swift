@@ -8,12 +8,14 @@ import OperatingSystem
 import SigningModel
 import SigningPipeline
 import SigningSetup
+import TokenCeremony
 
 /// `tanba`: for who has documents to sign and results to read.
 @main struct Tanba {
     static let program = Program(
         "tanba", version: TanbaVersion.text, summary: "Signs many documents at once with keys that stay in their tokens.",
-        commands: [SignCommand.declaration, EnqueueCommand.declaration, ResultsCommand.declaration], exitStatuses: ExitStatus.explanations)
+        commands: [SignCommand.declaration, EnqueueCommand.declaration, ResultsCommand.declaration, TokensCommand.declaration],
+        exitStatuses: ExitStatus.explanations)
 
     static func main() async {
         ProcessHardening.disableCoreDumps()
@@ -35,6 +37,7 @@ import SigningSetup
             switch invocation.command {
             case "sign": return try await SignCommand(invocation).run()
             case "enqueue": return try await EnqueueCommand(invocation).run()
+            case let command where command.hasPrefix("tokens "): return try await TokensCommand.run(invocation)
             default: return try await ResultsCommand(invocation).run()
             }
         } catch {
@@ -48,6 +51,7 @@ import SigningSetup
         switch error {
         case is UsageError, is ConfigurationError, is SigningProfileError: .usage
         case let error as SignerError where error.isMisfit: .usage
+        case let error as CeremonyError: error.exitStatus
         case let error as JobLogError where error.kind == .misconfigured: .usage
         default: .worldFailed
         }
