@@ -61,6 +61,19 @@ import Testing
         #expect(signer.name == "key file \(path)")
     }
 
+    @Test func aCertificateOfAnotherKeyIsAMisfit() throws {
+        let path = try lab.file("key", key: "ED25519")
+        let own = try Certificate.readPEM(lab.read("key.pem"))[0]
+        let other = try Certificate.readPEM(lab.read("root.pem"))[0]
+        let signer = try FileKeySigner(pkcs12: path, password: KeyFileLab.secret(), certificate: own, log: .silent, metrics: metrics)
+        #expect(signer.certificate == own)
+        let error = #expect(throws: SignerError.self) {
+            try FileKeySigner(pkcs12: path, password: KeyFileLab.secret(), certificate: other, log: .silent, metrics: metrics)
+        }
+        #expect(error?.isMisfit == true)
+        #expect(error?.reason.contains("CN=Root") == true)
+    }
+
     @Test func anAlgorithmOfAnotherKeyIsRefusedForGood() async throws {
         let signer = try signer(lab.file("key", key: "EC -pkeyopt ec_paramgen_curve:P-256"))
         for algorithm in [SignatureAlgorithm.rsaPKCS1(.sha256), .rsaPSS(.sha256), .ed25519] {

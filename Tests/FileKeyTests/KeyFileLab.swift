@@ -25,6 +25,8 @@ final class KeyFileLab: Sendable {
         return "\(folder)/\(name).p12"
     }
 
+    func read(_ name: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder + "/" + name))) }
+
     static func secret(_ text: String = password) -> Secret { Secret(Array(text.utf8)) }
 
     func run(_ arguments: String) throws { try run(arguments.split(separator: " ").map(String.init)) }

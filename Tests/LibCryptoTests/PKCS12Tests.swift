@@ -141,6 +141,36 @@ import Testing
         let another = try #require(Self.failure(file.encoded(password: Self.password, with: openssl)))
         #expect(another.kind == .noCertificate)
         #expect(another.reason == "none of its certificates has the key's public key")
+        let secret = Secret(Array(Self.password.utf8))
+        let encoded = try file.encoded(password: Self.password, with: openssl)
+        let signer = try Certificate.readPEM(openssl.read("signer.pem"))[0]
+        let root = try Certificate.readPEM(openssl.read("root.pem"))[0]
+        let given = try PKCS12(encoded, password: secret, certificate: signer)
+        #expect(given.certificate == signer)
+        #expect(given.others == [root])
+        let error = #expect(throws: PKCS12Error.self) { try PKCS12(encoded, password: secret, certificate: root) }
+        #expect(error?.kind == .noCertificate)
+        #expect(error?.reason.contains("CN=Root") == true)
+    }
+
+    @Test func ofSeveralCertificatesOfTheKeyTheLastToBeginIsTaken() throws {
+        let openssl = try Self.lab()
+        try openssl.run("pkcs8 -topk8 -nocrypt -in key.pem -outform DER -out key.p8")
+        try openssl.run("x509 -in signer.pem -outform DER -out old.der")
+        try openssl.run("x509 -in root.pem -outform DER -out root.der")
+        let key = try PrivateKey.readPEM(openssl.read("key.pem"))
+        let start = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded() + 60)
+        let renewed = try CertificateBuilder.documentSigner(
+            .init(commonName: "Renewed"), notBefore: start, notAfter: start.addingTimeInterval(3600), serialNumber: [9]
+        ).selfSigned(by: key)
+        var file = PKCS12File()
+        for certificate in [try openssl.read("old.der"), renewed.der, try openssl.read("root.der"), try openssl.read("root.der")] {
+            file.add(certificate: certificate)
+        }
+        try file.add(key: openssl.read("key.p8"), name: "one")
+        let read = try PKCS12(file.encoded(password: Self.password, with: openssl), password: Secret(Array(Self.password.utf8)))
+        #expect(read.certificate == renewed)
+        #expect(read.others.map(\.subject) == ["CN=Root"])
     }
 
     @Test func aFileWithoutMACIsRefused() throws {

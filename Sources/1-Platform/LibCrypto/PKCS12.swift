@@ -1,24 +1,26 @@
 import COpenSSL
 public import OperatingSystem
 
-/// What a PKCS #12 file (RFC 7292) holds: one private key, its certificate, further certificates.
+/// What a PKCS #12 file (RFC 7292) holds: one private key, as a rule its certificate, and further certificates.
 ///
 /// Files of all ages are read, also those in BER of indefinite length and with the encryption of the nineties (RC2 with 40 bits, 3DES),
 /// as Kazakhstan's NCA still issues them: OpenSSL's legacy provider is loaded for such a file alone and into a context of its own.
 /// When the secure heap is prepared, the key's numbers lie on it.
 public struct PKCS12: Sendable {
     public let key: PrivateKey
-    /// The one whose public key is the private key's.
+    /// Its public key is the private key's.
     public let certificate: Certificate
-    /// The other certificates in the order of the file: issuers, as a rule; anyone's.
+    /// The certificates in the file with other keys, in its order: issuers, as a rule; anyone's.
     public let others: [Certificate]
     /// The name that the file gives the key, nil where it gives none.
     public let keyName: String?
 
     /// Reads a file of at most `bytesMax`. The password is copied for the length of this call only, and the copies are overwritten.
     ///
-    /// - Parameter password: in UTF-8.
-    public init(_ file: [UInt8], password: Secret) throws(PKCS12Error) {
+    /// - Parameters:
+    ///   - password: in UTF-8.
+    ///   - certificate: the key's; nil for the one in the file, of several (renewals) the one that begins last.
+    public init(_ file: [UInt8], password: Secret, certificate: Certificate? = nil) throws(PKCS12Error) {
         let contents = try PKCS12Reader.read(file, password: password)
         let sealed = try Self.only(contents)
         guard let info = sealed.info else {
@@ -31,22 +33,26 @@ public struct PKCS12: Sendable {
             throw Self.unsupported(info)
         }
         keyName = sealed.name
-        var mine: Certificate?
-        var others: [Certificate] = []
-        for certificate in contents.certificates {
-            if mine == nil, EVP_PKEY_eq(X509_get0_pubkey(certificate.parsed.x509), handle.key) == 1 {
-                mine = certificate
-            } else if certificate != mine, !others.contains(certificate) {
-                others.append(certificate)
+        func hasKey(_ certificate: Certificate) -> Bool { EVP_PKEY_eq(X509_get0_pubkey(certificate.parsed.x509), handle.key) == 1 }
+        defer { ErrorQueue.clear() }
+        let mine = contents.certificates.filter(hasKey)
+        others = contents.certificates.enumerated().filter { index, found in
+            !mine.contains(found) && found != certificate && !contents.certificates[..<index].contains(found)
+        }.map(\.element)
+        if let certificate {
+            guard hasKey(certificate) else {
+                throw PKCS12Error(
+                    .noCertificate, "its key is not the one of the certificate of \(certificate)",
+                    "give the certificate that was issued for this key\(mine.isEmpty ? "" : ", or none: the file has it")")
             }
+            self.certificate = certificate
+            return
         }
-        ErrorQueue.clear()
-        guard let mine else {
+        guard let newest = mine.max(by: { $0.notBefore < $1.notBefore }) else {
             let found = contents.certificates.isEmpty ? "no certificate is in it" : "none of its certificates has the key's public key"
-            throw PKCS12Error(.noCertificate, found, "export the key together with its certificate")
+            throw PKCS12Error(.noCertificate, found, "export the key together with its certificate, or name the certificate's file")
         }
-        certificate = mine
-        self.others = others
+        self.certificate = newest
     }
 
     /// As many bytes as a file may have.

@@ -41,17 +41,19 @@ public final class FileKeySigner: DigestSigner {
     /// - Parameters:
     ///   - name: as configuration, logs and metrics call the key; nil for the path.
     ///   - password: let go of when this returns; it is overwritten when nobody else holds it either.
+    ///   - certificate: nil for the one in the file.
     ///   - chain: issuers of the certificate, for the signatures; nil for the other certificates of the file.
     ///   - sampling: one signature in so many is checked, at least 1, which checks all of them.
     /// - Throws: `SignerError`, permanent and a misfit where the file has no key that signs for its certificate, or the password is wrong.
     public init(
-        name: String? = nil, pkcs12 path: String, password: Secret, chain: [Certificate]? = nil, sampling: Int = 100, log: Log, metrics: Metrics
+        name: String? = nil, pkcs12 path: String, password: Secret, certificate: Certificate? = nil, chain: [Certificate]? = nil,
+        sampling: Int = 100, log: Log, metrics: Metrics
     ) throws(SignerError) {
         let name = name ?? path
-        let opened = try Self.open(path, password: password, name: name)
+        let opened = try Self.open(path, password, certificate)
         self.name = "key file \(name)"
         self.path = path
-        certificate = opened.certificate
+        self.certificate = opened.certificate
         self.chain = chain ?? opened.others
         key = .inMemory(opened.key)
         self.log = log.with([("key", LogValue(name))])
@@ -61,7 +63,8 @@ public final class FileKeySigner: DigestSigner {
         self.metrics.set(healthy: true)
         if let warning = SecureHeap.warning { self.log.warning("file-key-memory", warning) }
         self.log.info(
-            "file-key-open", "", [("path", LogValue(path)), ("certificate", LogValue("\(certificate)")), ("sampling", LogValue(max(1, sampling)))])
+            "file-key-open", "",
+            [("path", LogValue(path)), ("certificate", LogValue("\(self.certificate)")), ("sampling", LogValue(max(1, sampling)))])
     }
 
     /// With another way to sign, for tests.
@@ -153,7 +156,7 @@ public final class FileKeySigner: DigestSigner {
             isPermanent: true, isMisfit: true)
     }
 
-    private static func open(_ path: String, password: Secret, name: String) throws(SignerError) -> PKCS12 {
+    private static func open(_ path: String, _ password: Secret, _ certificate: Certificate?) throws(SignerError) -> PKCS12 {
         let file: [UInt8]
         do {
             file = try Files.read(path, atMost: PKCS12.bytesMax)
@@ -162,7 +165,7 @@ public final class FileKeySigner: DigestSigner {
                 token: path, reason: "the key file cannot be read: \(error)", remedy: "make it readable for this user alone", isPermanent: true)
         }
         do throws(PKCS12Error) {
-            return try PKCS12(file, password: password)
+            return try PKCS12(file, password: password, certificate: certificate)
         } catch {
             throw SignerError(
                 token: path, reason: "the key file gives no key: \(error.reason)", remedy: error.remedy, isPermanent: true, isMisfit: true)
