@@ -55,6 +55,8 @@ final class RunningProgram: Sendable {
         try? FileManager.default.removeItem(atPath: errorFile)
     }
 
+    /// What it wrote to standard output so far.
+    var outputSoFar: String { (try? String(contentsOfFile: outputFile, encoding: .utf8)) ?? "" }
     /// What it wrote to standard error so far.
     var errorsSoFar: String { (try? String(contentsOfFile: errorFile, encoding: .utf8)) ?? "" }
 

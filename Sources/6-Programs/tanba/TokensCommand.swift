@@ -6,15 +6,16 @@ import TokenCeremony
 /// `tanba tokens`: what the operator does with tokens, one file a command (Tokens*.swift).
 enum TokensCommand {
     static let declaration = Command(
-        "tokens", summary: "list tokens, and make tokens, keys and requests for certificates",
+        "tokens", summary: "list and watch tokens, and make tokens, keys and requests for certificates",
         commands: [
-            TokensListCommand.declaration, TokensInitCommand.declaration, TokensKeyCommand.declaration, TokensCSRCommand.declaration,
-            TokensImportCommand.declaration,
+            TokensListCommand.declaration, TokensWatchCommand.declaration, TokensInitCommand.declaration, TokensKeyCommand.declaration,
+            TokensCSRCommand.declaration, TokensImportCommand.declaration,
         ])
 
     static func run(_ invocation: Invocation) async throws -> ExitStatus {
         switch invocation.command {
         case "tokens list": try TokensListCommand(invocation).run()
+        case "tokens watch": try await TokensWatchCommand(invocation).run()
         case "tokens init": try TokensInitCommand(invocation).run()
         case "tokens key": try TokensKeyCommand(invocation).run()
         case "tokens csr": try TokensCSRCommand(invocation).run()
