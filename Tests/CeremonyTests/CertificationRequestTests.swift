@@ -36,7 +36,7 @@ import Testing
         let signature = try #require(RequestSignature.fitting(key.publicKey))
         let info = CertificationRequestInfo(subject: try SubjectName(subject), key: key.publicKey, usage: usage)
         let answer = try answer(info.der, by: key, signature)
-        #expect(signature.isValid(signature.signatureValue(answer), over: info.der, by: key.publicKey) == true)
+        #expect(signature.isValid(signature.signatureValue(answer), over: info.der, by: key.publicKey))
         let request = CertificationRequest(info, signature: signature, answer: answer)
         #expect(!request.pem.split(separator: "\n").contains { $0.count > 64 })
         try folder.write(Array(request.pem.utf8), to: name)

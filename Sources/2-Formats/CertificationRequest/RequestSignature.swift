@@ -11,11 +11,11 @@ public enum RequestSignature: String, Sendable, CaseIterable {
 
     /// nil for keys that no request is signed with here.
     public static func fitting(_ key: PublicKey) -> RequestSignature? {
-        if key.subjectPublicKeyInfo.starts(with: ed25519Prefix) { return .ed25519 }
         switch key.kind {
         case .rsa: return .rsaSHA256
         case .ec(curve: "P-256"): return .ecdsaSHA256
         case .ec(curve: "P-384"): return .ecdsaSHA384
+        case .ed25519: return .ed25519
         default: return nil
         }
     }
@@ -61,14 +61,12 @@ public enum RequestSignature: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether a finished signature is the key's over the octets; nil where this program cannot tell.
-    public func isValid(_ signature: [UInt8], over toBeSigned: [UInt8], by key: PublicKey) -> Bool? {
+    /// Whether a finished signature is the key's over the octets.
+    public func isValid(_ signature: [UInt8], over toBeSigned: [UInt8], by key: PublicKey) -> Bool {
         switch self {
         case .rsaSHA256: key.verifyPKCS1(signature: signature, digest: DigestFunction.sha256.digest(toBeSigned), function: .sha256)
         case .ecdsaSHA256, .ecdsaSHA384: key.verifyECDSA(signature: signature, digest: keyInput(toBeSigned))
-        case .ed25519: nil
+        case .ed25519: key.verifyEd25519(signature: signature, message: toBeSigned)
         }
     }
-
-    private static let ed25519Prefix: [UInt8] = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70]
 }

@@ -29,7 +29,7 @@ public struct RequestCreation: Sendable {
         }
         let info = CertificationRequestInfo(subject: subject, key: publicKey, usage: usage)
         let answer = try session.sign(signature.keyInput(info.der), with: signature.mechanism, key: key)
-        guard signature.isValid(signature.signatureValue(answer), over: info.der, by: publicKey) != false else {
+        guard signature.isValid(signature.signatureValue(answer), over: info.der, by: publicKey) else {
             throw CeremonyError(
                 .worldFailed, "token \(place.name)", "the private and the public key \(hexadecimal(id)) do not belong together",
                 remedy: "do not use this key; make a new one")

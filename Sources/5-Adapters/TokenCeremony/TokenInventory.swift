@@ -171,10 +171,10 @@ extension StoredPublicKey {
 
     /// Such as `RSA 2048`.
     var kind: String? {
-        if case .edwards = self { return "Ed25519" }
-        return switch publicKey?.kind {
+        switch publicKey?.kind {
         case .rsa(let bits): "RSA \(bits)"
         case .ec(let curve): "EC \(curve)"
+        case .ed25519: "Ed25519"
         default: nil
         }
     }

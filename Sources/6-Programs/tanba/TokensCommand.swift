@@ -51,7 +51,7 @@ extension Invocation {
             }
             token = configuration.tokens[0]
         }
-        var place = TokenPlace(token)
+        var place = TokenPlace(token, in: configuration)
         if let pin = try secretSource("pin") { place.pin = pin }
         place.slot = try slotNumber()
         return place
@@ -72,13 +72,12 @@ extension Invocation {
         guard !tokens.isEmpty else { throw UsageError(description: "\(configuration.file) has no tokens; add one, or use --module") }
         var modules: [(path: String, environment: [String: String], places: [TokenPlace])] = []
         for token in tokens {
-            var place = TokenPlace(token)
+            var place = TokenPlace(token, in: configuration)
             if let pin = try secretSource("pin") { place.pin = pin }
             guard let index = modules.firstIndex(where: { $0.path == token.module }) else {
-                modules.append((token.module, token.environment, [place]))
+                modules.append((token.module, place.environment, [place]))
                 continue
             }
-            modules[index].environment.merge(token.environment) { first, _ in first }
             modules[index].places.append(place)
         }
         return modules
@@ -136,8 +135,10 @@ extension Invocation {
 }
 
 extension TokenPlace {
-    fileprivate init(_ token: TanbaConfiguration.Token) {
-        self.init(name: token.name, module: token.module, environment: token.environment, label: token.label, pin: token.pin)
+    fileprivate init(_ token: TanbaConfiguration.Token, in configuration: TanbaConfiguration) {
+        self.init(
+            name: token.name, module: token.module, environment: configuration.environment(ofModule: token.module), label: token.label,
+            pin: token.pin)
     }
 }
 
