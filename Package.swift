@@ -58,7 +58,7 @@ let package = Package(
         // 5-Adapters: one outside system each
         .adapter("Configuration", uses: "SigningModel", "CMS", "LibCrypto", "OperatingSystem", "YAML"),
         .adapter("DocumentHashing", uses: "SigningModel", "LibCrypto", "OperatingSystem"),
-        .adapter("TokenSigner", uses: "SigningPipeline", "DER", "CMS", "PKCS11", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
+        .adapter("TokenSigner", uses: "SigningPipeline", "DER", "JSON", "CMS", "PKCS11", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("TokenCeremony", uses: "CertificationRequest", "PKCS11", "LibCrypto", "OperatingSystem"),
         .adapter("FileKeySigner", uses: "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("TimeStampClient", uses: "SigningPipeline", "CertificateTrust", "TimeStampProtocol", "DER", "LibCrypto", "HTTPClient", "OperatingSystem", "Log", "Metrics"),

@@ -4,6 +4,7 @@ import Testing
 
 @Suite(.enabled(if: TokenLab.isAvailable)) struct SessionPoolTests {
     let lab = TokenLab.shared
+    let shim = try! FaultShim(path: TokenLab.shared.module.path)
     let digest = [UInt8](repeating: 0x5A, count: 32)
 
     /// Goal: no session is ever with two callers, and the lanes run beside each other. Method: eight callers on three lanes count how many
@@ -90,5 +91,152 @@ import Testing
             try await pool.run { (_: borrowing Session) throws(PKCS11Error) in 1 }
         }
         #expect(error?.fault == .closed)
+    }
+
+    // MARK: - What a code advises
+
+    private let sign = { @Sendable (session: borrowing Session) throws(PKCS11Error) -> Int in
+        try session.sign([UInt8](repeating: 0x5A, count: 32).span, with: .ecdsa, key: session.keyPair(id: TokenLab.p256)).count
+    }
+
+    /// `retry`: after short pauses, on the same session, so many times and no more.
+    @Test func whatMaySucceedLaterIsRepeatedOnTheSameSession() async throws {
+        let label = TokenLab.Label.retries.rawValue
+        let token = try lab.token(.retries)
+        let losses = Locked(0)
+        let pool = SessionPool(
+            token: token, sessionsMax: 1, retryPauses: [.milliseconds(1), .milliseconds(2)], onLoss: { _ in losses.withLock { $0 += 1 } })
+        #expect(try await pool.run(sign) == 64)
+        let opened = shim.count("C_OpenSession", of: label)
+        shim.fail("C_Sign", of: label, with: .hostMemory, times: 2)
+        #expect(try await pool.run(sign) == 64)
+
+        shim.fail("C_SignInit", of: label, with: .deviceMemory, times: 3)
+        let error = await #expect(throws: PKCS11Error.self) { try await pool.run(sign) }
+        #expect(error?.fault == .returned(.deviceMemory, by: "C_SignInit"))
+        #expect(try await pool.run(sign) == 64)
+        #expect(shim.count("C_OpenSession", of: label) == opened, "the session stood all the time")
+        #expect(losses.withLock { $0 } == 0)
+        #expect(token.epoch == 0)
+
+        // An operation that was left active is the session's matter: a new session, no new epoch.
+        shim.fail("C_SignInit", of: label, with: .operationActive, times: 1)
+        #expect(try await pool.run(sign) == 64)
+        #expect(shim.count("C_OpenSession", of: label) == opened + 1)
+        #expect(token.epoch == 0)
+        shim.fail("C_SignInit", of: label, with: .operationActive, times: 2)
+        #expect(try await pool.run(sign) == 64)
+        #expect(token.epoch == 1, "a new session did not help, so the whole token is in doubt")
+        #expect(lab.logins(.retries) == 1)
+        await pool.close()
+        token.close()
+    }
+
+    @Test func aTokenThatIsOutOfOrderIsNotUsedAgain() async throws {
+        let label = TokenLab.Label.outOfOrder.rawValue
+        let token = try lab.token(.outOfOrder)
+        let pool = SessionPool(token: token, sessionsMax: 1)
+        #expect(try await pool.run(sign) == 64)
+        shim.fail("C_Sign", of: label, with: ReturnValue(rawValue: 0x1B6), times: 1)
+        let error = await #expect(throws: PKCS11Error.self) { try await pool.run(sign) }
+        #expect(error?.advice == .takeOutOfService)
+        #expect(token.outOfService == error)
+        let calls = shim.count("C_SignInit", of: label)
+        await #expect(throws: PKCS11Error.self) { try await pool.run(sign) }
+        #expect(shim.count("C_SignInit", of: label) == calls)
+        await pool.close()
+        token.close()
+    }
+
+    // MARK: - Width and sessions
+
+    /// Goal: never more than `width` at once, from the first batch on, and as many as it is set to later. Method: slow signatures, counted.
+    @Test func theWidthHoldsAndMayBeSet() async throws {
+        let label = TokenLab.Label.narrow.rawValue
+        let token = try lab.token(.narrow)
+        let pool = SessionPool(token: token, sessionsMax: 6, width: 2)
+        shim.slow("C_SignInit", of: label, milliseconds: 3)
+        let holders = Locked((now: 0, peak: 0))
+        func peak(of callers: Int) async throws -> Int {
+            holders.withLock { $0.peak = 0 }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<callers {
+                    group.addTask {
+                        for _ in 0..<6 {
+                            _ = try await pool.run { (session: borrowing Session) throws(PKCS11Error) in
+                                holders.withLock { $0 = ($0.now + 1, max($0.peak, $0.now + 1)) }
+                                defer { holders.withLock { $0.now -= 1 } }
+                                return try sign(session)
+                            }
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            return holders.withLock { $0.peak }
+        }
+        #expect(try await peak(of: 12) == 2)
+        pool.width = 6
+        #expect(try await peak(of: 12) == 6)
+        pool.width = 1
+        #expect(try await peak(of: 12) == 1)
+        pool.width = 99
+        #expect(pool.width == 6)
+        let rests = pool.restCount
+        #expect(try await peak(of: 3) == 3)
+        #expect(pool.restCount > rests, "three callers leave lanes without work")
+        await pool.close()
+        token.close()
+    }
+
+    /// The token gives three sessions, one of them the keeper's; its info does not say so. Eight lanes want one each.
+    @Test func aLaneThatGetsNoSessionGivesItsWorkAway() async throws {
+        let label = TokenLab.Label.shortage.rawValue
+        let token = try lab.token(.shortage)
+        let ceilings = Locked<[Int]>([])
+        let pool = SessionPool(
+            token: token, sessionsMax: 8, retryPauses: [.milliseconds(1)],
+            onShortage: { error, ceiling in
+                #expect(error.returnValue == .sessionCount)
+                ceilings.withLock { $0.append(ceiling) }
+            })
+        shim.limitSessions(of: label, to: 3, isHidden: true)
+        #expect(try await pool.run(sign) == 64)
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<40 { group.addTask { try await pool.run(sign) } }
+            for try await count in group { #expect(count == 64) }
+        }
+        #expect(pool.ceiling == 2)
+        #expect(pool.width == pool.ceiling)
+        #expect(ceilings.withLock { $0.min() } == pool.ceiling)
+        #expect(shim.openSessions(of: label) <= 3)
+
+        shim.limitSessions(of: label, to: nil)
+        pool.liftCeiling()
+        #expect(pool.width == 8)
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<40 { group.addTask { try await pool.run(sign) } }
+            for try await count in group { #expect(count == 64) }
+        }
+        #expect(pool.ceiling == 8)
+        await pool.close()
+        #expect(shim.openSessions(of: label) == 1)
+        token.close()
+    }
+
+    /// Where not even one session is to be had, the work fails after a few tries, and the pool is good when there is one.
+    @Test func withoutAnySessionTheWorkFailsInTheEnd() async throws {
+        let label = TokenLab.Label.noSession.rawValue
+        let token = try lab.token(.noSession)
+        let pool = SessionPool(token: token, sessionsMax: 4, retryPauses: [.milliseconds(1), .milliseconds(1)])
+        shim.limitSessions(of: label, to: 1, isHidden: true)
+        for _ in 0..<2 {
+            let error = await #expect(throws: PKCS11Error.self) { try await pool.run(sign) }
+            #expect(error?.fault == .returned(.sessionCount, by: "C_OpenSession"))
+        }
+        shim.limitSessions(of: label, to: nil)
+        #expect(try await pool.run(sign) == 64)
+        await pool.close()
+        token.close()
     }
 }

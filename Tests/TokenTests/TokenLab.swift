@@ -28,6 +28,7 @@ final class TokenLab: Sendable {
         case signing, wrongPIN, wrongPINShared, finalTry, locked, vague, loggedOut, lostSessions, lostSigner, swapped, renewed, shared,
             reopened
         case metrics, faults
+        case suspect, away, awayAtStart, pauses, turns, lockedLater, reader, knee, shortage, noSession, retries, narrow, bounded, outOfOrder
         case shimCalls, shimLimit, shimPace, shimRemoved, shimRules, shimShared
     }
 
@@ -76,7 +77,7 @@ final class TokenLab: Sendable {
             try Self.importKey("rsa", id: "01", label: label, in: folder)
             try Self.importKey("p256", id: "02", label: label, in: folder)
         }
-        for label in [Label.swapped, .renewed] { try Self.importKey("other", id: "03", label: label.rawValue, in: folder) }
+        for label in [Label.swapped, .renewed, .suspect] { try Self.importKey("other", id: "03", label: label.rawValue, in: folder) }
         try Self.writeCertificate("p256", id: "02", label: Label.signing.rawValue, in: folder)
         // A certificate that was replaced: its id now stands at another key.
         for name in ["other", "p256"] { try Self.writeCertificate(name, id: "02", label: Label.renewed.rawValue, in: folder) }

@@ -17,8 +17,8 @@ import Testing
         TokenSettings(name: "t-\(label)", module: lab.module.path, label: label.rawValue, pin: Secret(Array(pin.utf8)), sessions: sessions)
     }
 
-    func open(_ label: TokenLab.Label, sessions: Int = 2) async throws -> SharedToken {
-        try await TokenRegistry(log: .silent, metrics: metrics).open(settings(label, sessions: sessions))
+    func open(_ label: TokenLab.Label, sessions: Int = 2) -> SharedToken {
+        TokenRegistry(log: .silent, metrics: metrics).token(settings(label, sessions: sessions))
     }
 
     func certificate(_ name: String) throws -> Certificate { try Certificate(der: lab.file("\(name).der")) }
@@ -29,9 +29,9 @@ import Testing
     }
 
     @Test func signaturesStandInTheOrderOfTheirDigestsAndOpenSSLTakesThem() async throws {
-        let token = try await open(.signing)
+        let token = open(.signing)
         for (name, id) in [("rsa", TokenLab.rsa), ("p256", TokenLab.p256)] {
-            let signer = try await TokenSigner(token, key: id, certificate: certificate(name))
+            let signer = try await TokenSigner.start(token, key: id, certificate: certificate(name))
             let algorithm = try #require(SignatureAlgorithm.fitting(signer.certificate.publicKey, .sha256))
             let digests = digests(40)
             let signatures = try await signer.sign(digests, with: algorithm)
@@ -45,33 +45,33 @@ import Testing
     }
 
     @Test(arguments: [DigestAlgorithm.sha256, .sha384, .sha512]) func everyDigestOfTheStandardIsSigned(digest: DigestAlgorithm) async throws {
-        let token = try await open(.signing)
+        let token = open(.signing)
         for (name, id) in [("rsa", TokenLab.rsa), ("p256", TokenLab.p256)] {
-            let signer = try await TokenSigner(token, key: id, certificate: certificate(name))
+            let signer = try await TokenSigner.start(token, key: id, certificate: certificate(name))
             let algorithm = try #require(SignatureAlgorithm.fitting(signer.certificate.publicKey, digest))
             #expect(try await signer.sign(digests(2, digest.function), with: algorithm).count == 2)
         }
     }
 
     @Test func theCertificateMayLieOnTheToken() async throws {
-        let token = try await open(.signing)
-        let signer = try await TokenSigner(token, key: TokenLab.p256)
+        let token = open(.signing)
+        let signer = try await TokenSigner.start(token, key: TokenLab.p256)
         #expect(try signer.certificate == certificate("p256"))
-        let error = await #expect(throws: SignerError.self) { try await TokenSigner(token, key: TokenLab.rsa) }
+        let error = await #expect(throws: SignerError.self) { try await TokenSigner.start(token, key: TokenLab.rsa) }
         #expect(error?.reason == "no certificate with the id 01 lies on the token")
         #expect(error?.isPermanent == true)
     }
 
     @Test func ofSeveralCertificatesTheOneThatMatchesIsTaken() async throws {
-        let signer = try await TokenSigner(open(.renewed), key: TokenLab.p256)
+        let signer = try await TokenSigner.start(open(.renewed), key: TokenLab.p256)
         #expect(try signer.certificate == certificate("p256"))
     }
 
     @Test(arguments: [("other", TokenLab.p256, "02"), ("rsa", TokenLab.p256, "02"), ("p256", TokenLab.rsa, "01")])
     func aKeyAndACertificateThatDoNotMatchAreNamed(certificate name: String, key: [UInt8], id: String) async throws {
-        let token = try await open(.signing)
+        let token = open(.signing)
         let certificate = try certificate(name)
-        let error = await #expect(throws: SignerError.self) { try await TokenSigner(token, key: key, certificate: certificate) }
+        let error = await #expect(throws: SignerError.self) { try await TokenSigner.start(token, key: key, certificate: certificate) }
         #expect(error?.isPermanent == true)
         #expect(error?.token == "t-signing")
         #expect(error?.reason.contains("key \(id)") == true)
@@ -80,8 +80,8 @@ import Testing
     }
 
     @Test func aMissingKeyIsNamed() async throws {
-        let token = try await open(.signing)
-        let error = await #expect(throws: SignerError.self) { try await TokenSigner(token, key: [0x77], certificate: certificate("p256")) }
+        let token = open(.signing)
+        let error = await #expect(throws: SignerError.self) { try await TokenSigner.start(token, key: [0x77], certificate: certificate("p256")) }
         #expect(error?.reason == "the token has no private key with the id 77")
         #expect(error?.isPermanent == true)
     }
@@ -93,7 +93,9 @@ import Testing
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<4 {
                 group.addTask {
-                    let error = await #expect(throws: SignerError.self) { try await registry.open(settings) }
+                    let error = await #expect(throws: SignerError.self) {
+                        try await TokenSigner.start(registry.token(settings), key: TokenLab.p256, certificate: certificate("p256"))
+                    }
                     #expect(error?.isPermanent == true)
                     #expect(error?.reason.contains("CKR_PIN_INCORRECT") == true)
                     #expect(error?.description.contains("99999999") == false)
@@ -101,7 +103,10 @@ import Testing
             }
         }
         // Nor does a new registry try again.
-        await #expect(throws: SignerError.self) { try await TokenRegistry(log: .silent, metrics: metrics).open(settings) }
+        await #expect(throws: SignerError.self) {
+            try await TokenSigner.start(TokenRegistry(log: .silent, metrics: metrics).token(settings), key: TokenLab.p256)
+        }
+        #expect(registry.report().map(\.state) == [.lockedOut])
         #expect(lab.logins(.wrongPINShared) == 1)
         #expect(metrics.gauge("tanba_token_healthy", help: TokenMetrics.healthyHelp, labels: ["token"]).value("t-wrongPINShared") == 0)
     }
@@ -109,10 +114,10 @@ import Testing
     @Test func signersOfOneTokenShareOneLoginAndTheLastLogsOut() async throws {
         let registry = TokenRegistry(log: .silent, metrics: metrics)
         let settings = settings(.reopened)
-        let token = try await registry.open(settings)
-        #expect(try await registry.open(settings) === token)
-        let first = try await TokenSigner(token, key: TokenLab.rsa, certificate: certificate("rsa"))
-        let second = try await TokenSigner(token, key: TokenLab.p256, certificate: certificate("p256"))
+        let token = registry.token(settings)
+        #expect(registry.token(settings) === token)
+        let first = try await TokenSigner.start(token, key: TokenLab.rsa, certificate: certificate("rsa"))
+        let second = try await TokenSigner.start(token, key: TokenLab.p256, certificate: certificate("p256"))
         #expect(lab.logins(.reopened) == 1)
         await first.close()
         #expect(try await second.sign(digests(1), with: .ecdsa(.sha256)).count == 1)
@@ -120,9 +125,9 @@ import Testing
         let error = await #expect(throws: SignerError.self) { try await second.sign(digests(1), with: .ecdsa(.sha256)) }
         #expect(error?.reason == "the token is closed")
 
-        let again = try await registry.open(settings)
+        let again = registry.token(settings)
         #expect(again !== token)
-        let third = try await TokenSigner(again, key: TokenLab.p256, certificate: certificate("p256"))
+        let third = try await TokenSigner.start(again, key: TokenLab.p256, certificate: certificate("p256"))
         #expect(try await third.sign(digests(1), with: .ecdsa(.sha256)).count == 1)
         #expect(lab.logins(.reopened) == 2)
         await third.close()
@@ -130,8 +135,8 @@ import Testing
 
     /// Eight callers sign on three sessions while somebody closes all sessions again and again.
     @Test func eightCallersComeThroughLostSessions() async throws {
-        let token = try await open(.lostSigner, sessions: 3)
-        let signer = try await TokenSigner(token, key: TokenLab.p256, certificate: certificate("p256"))
+        let token = open(.lostSigner, sessions: 3)
+        let signer = try await TokenSigner.start(token, key: TokenLab.p256, certificate: certificate("p256"))
         let digests = digests(8)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for caller in 0..<8 {
@@ -143,6 +148,7 @@ import Testing
                         for _ in 0..<20 where signatures == nil {
                             do throws(SignerError) { signatures = try await signer.sign(digests, with: .ecdsa(.sha256)) } catch {
                                 #expect(!error.isPermanent, "\(error)")
+                                try await signer.recover()
                             }
                         }
                         let signed = try #require(signatures)
@@ -160,28 +166,29 @@ import Testing
 
     /// After a reconnect a handle may denote another key (pkcs11-provider #495). No such signature may come out.
     @Test func aSignatureByAnotherKeyNeverLeaves() async throws {
-        let token = try await open(.swapped)
+        let token = open(.swapped)
         // Both keys are used, so that the shim knows them; the last one used is the one that is swapped.
-        _ = try await TokenSigner(token, key: TokenLab.other, certificate: certificate("other"))
-        let signer = try await TokenSigner(token, key: TokenLab.p256, certificate: certificate("p256"))
+        _ = try await TokenSigner.start(token, key: TokenLab.other, certificate: certificate("other"))
+        let signer = try await TokenSigner.start(token, key: TokenLab.p256, certificate: certificate("p256"))
         lab.swapKeys(of: .swapped, true)
-        let error = await #expect(throws: SignerError.self) { try await signer.sign(digests(5), with: .ecdsa(.sha256)) }
-        #expect(error?.reason.contains("CN=Token test p256") == true)
-        #expect(
-            metrics.counter("tanba_token_wrong_signatures_total", help: TokenMetrics.wrongHelp, labels: ["token"]).value("t-swapped") == 2)
-
         // With the check off it does leave: what the check is there for.
         let careless = TokenSigner(signer, checks: .off)
         let wrong = try await careless.sign(digests(1), with: .ecdsa(.sha256))
         #expect(!signer.certificate.publicKey.verifyECDSA(signature: wrong[0], digest: digests(1)[0]))
 
+        let error = await #expect(throws: SignerError.self) { try await signer.sign(digests(5), with: .ecdsa(.sha256)) }
+        #expect(error?.reason.contains("CN=Token test p256") == true)
+        #expect(error?.isPermanent == false)
+        #expect(
+            metrics.counter("tanba_token_wrong_signatures_total", help: TokenMetrics.wrongHelp, labels: ["token"]).value("t-swapped") == 1)
         lab.swapKeys(of: .swapped, false)
+        try await signer.recover()
         #expect(try await signer.sign(digests(5), with: .ecdsa(.sha256)).count == 5)
     }
 
     @Test func signaturesAndHealthAreCounted() async throws {
-        let token = try await open(.metrics, sessions: 1)
-        let signer = try await TokenSigner(token, key: TokenLab.p256, certificate: certificate("p256"))
+        let token = open(.metrics, sessions: 1)
+        let signer = try await TokenSigner.start(token, key: TokenLab.p256, certificate: certificate("p256"))
         let before = signatures("t-metrics")
         _ = try await signer.sign(digests(5), with: .ecdsa(.sha256))
         #expect(signatures("t-metrics") == before + 5)
@@ -192,9 +199,12 @@ import Testing
         #expect(error?.isPermanent == false)
         #expect(error?.remedy == "Put the token back.")
         #expect(text.contains("tanba_token_healthy{token=\"t-metrics\"} 0\n"))
-        _ = try await signer.sign(digests(1), with: .ecdsa(.sha256))
+        try await signer.recover()
         #expect(text.contains("tanba_token_healthy{token=\"t-metrics\"} 1\n"))
-        #expect(text.contains("tanba_token_signature_seconds_count{token=\"t-metrics\"} \(Int(before) + 6)\n"))
+        _ = try await signer.sign(digests(1), with: .ecdsa(.sha256))
+        // Four of them the proof
+        #expect(text.contains("tanba_token_signature_seconds_count{token=\"t-metrics\"} \(Int(before) + 10)\n"))
+        #expect(text.contains("tanba_token_width{token=\"t-metrics\"} 1\n"))
     }
 
     private var text: String { String(decoding: metrics.prometheusText(), as: UTF8.self) }

@@ -29,9 +29,9 @@ struct Scene {
 
     func signer(_ key: Key, sessions: Int, checks: TokenSigner.Checks) async throws -> TokenSigner {
         let label = Self.label(sessions)
-        let token = try await registry.open(
-            TokenSettings(name: label, module: module, label: label, pin: Secret(Array(pin.utf8)), sessions: sessions))
-        return try await TokenSigner(token, key: [key.id], certificate: certificate(key.name), chain: [certificate("ca")], checks: checks)
+        let token = registry.token(
+            TokenSettings(name: label, module: module, label: label, pin: Secret(Array(pin.utf8)), sessions: sessions, fixedWidth: sessions))
+        return try await TokenSigner.start(token, key: [key.id], certificate: certificate(key.name), chain: [certificate("ca")], checks: checks)
     }
 
     static func label(_ sessions: Int) -> String { sessions == 1 ? "one" : "two" }

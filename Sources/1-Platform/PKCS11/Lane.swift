@@ -26,7 +26,8 @@ final class Lane: @unchecked Sendable {
         queue = DispatchQueue(label: label)
     }
 
-    /// Whether the lane has opened a session; asked from any thread.
+    /// Whether the lane has a session or is about to open one; asked from any thread. Of several lanes that are refused one, the last to be
+    /// refused counts right.
     var hasSession: Bool { open.load(ordering: .relaxed) }
 
     func closeSession() {
@@ -42,29 +43,33 @@ final class Lane: @unchecked Sendable {
         var isFresh = false
         while true {
             let epoch = token.epoch
-            let error: PKCS11Error
+            let failure: PKCS11Error
             switch once(body, epoch: epoch) {
             case .answered(let answer): return .done(.success(answer))
             case .unopened(let shortage) where shortage.isSessionShortage: return .noSession(shortage)
-            case .unopened(let failure), .failed(let failure): error = failure
+            case .unopened(let error), .failed(let error): failure = error
             }
-            switch error.advice {
+            switch failure.advice {
             case .retry:
-                guard retries < pauses.count else { return .done(.failure(error)) }
+                guard retries < pauses.count else { return .done(.failure(failure)) }
                 pause(pauses[retries])
                 retries += 1
-            case .reopenSession where error.isOfSessionAlone && !isFresh:
+            case .reopenSession where failure.isOfSessionAlone && !isFresh:
                 isFresh = true
-                onLoss(error)
+                onLoss(failure)
             case .reopenSession, .logInAgain:
-                guard losses < 2 else { return .done(.failure(error)) }
+                guard losses < 2 else { return .done(.failure(failure)) }
                 losses += 1
-                onLoss(error)
-                do throws(PKCS11Error) { try token.restore(after: epoch) } catch { return .done(.failure(error)) }
+                onLoss(failure)
+                do throws(PKCS11Error) { try token.restore(after: epoch) } catch {
+                    // That the token is nowhere says less than what it answered when it went.
+                    if case .tokenNotFound = error.fault { return .done(.failure(failure)) }
+                    return .done(.failure(error))
+                }
             case .takeOutOfService:
-                token.takeOutOfService(error)
-                return .done(.failure(error))
-            case .stop: return .done(.failure(error))
+                token.takeOutOfService(failure)
+                return .done(.failure(failure))
+            case .stop: return .done(.failure(failure))
             }
         }
     }
@@ -82,9 +87,11 @@ final class Lane: @unchecked Sendable {
         if let kept = self.session.take(), kept.epoch == epoch {
             session = kept
         } else {
-            open.store(false, ordering: .relaxed)
-            do throws(PKCS11Error) { session = try token.openSession() } catch { return .unopened(error) }
             open.store(true, ordering: .relaxed)
+            do throws(PKCS11Error) { session = try token.openSession() } catch {
+                open.store(false, ordering: .relaxed)
+                return .unopened(error)
+            }
         }
         do throws(PKCS11Error) {
             let answer = try body(session)

@@ -38,6 +38,9 @@ public struct PKCS11Error: Error, Hashable, Sendable {
             }
     }
 
+    /// What a pool throws after `close`.
+    public static let closed = PKCS11Error(.closed)
+
     init(_ value: ReturnValue, by function: String) { self.init(.returned(value, by: function)) }
 
     /// The code, where the module gave one.

@@ -94,8 +94,8 @@ public struct SigningSetup: Sendable {
             switch key.place {
             case .token(let name, let id):
                 let token = configuration.tokens.first { $0.name == name }!
-                return try await TokenSigner(
-                    registry.open(
+                return try await TokenSigner.start(
+                    registry.token(
                         TokenSettings(
                             name: token.name, module: token.module, label: token.label,
                             pin: secret(token.pin, named: "the PIN of token \(token.name)"), sessions: token.sessions,

@@ -4,10 +4,12 @@ import OperatingSystem
 import PKCS11
 import SigningPipeline
 
-/// The proof that a key of a token and a certificate belong together, made when a signer starts.
+/// The proof that a key of a token and a certificate belong together: random challenges are signed and verified.
 struct KeyProbe {
     let token: SharedToken
     let key: [UInt8]
+    /// What the key will sign with; nil for any algorithm that fits its certificate.
+    let algorithm: SignatureAlgorithm?
 
     /// A certificate whose public key verified what the private key signed.
     struct Proven {
@@ -16,37 +18,47 @@ struct KeyProbe {
         let seconds: Double
     }
 
-    /// - Parameter certificate: nil to take the one on the token; of several (renewals), the one that begins last and matches.
-    func prove(_ certificate: Certificate?) async throws(SignerError) -> Proven {
+    /// - Parameters:
+    ///   - certificate: nil to take the one on the token; of several (renewals), the one that begins last and matches.
+    ///   - challenges: how many; two at least, as the first signature of a key may cost more than the others and the pace follows from them.
+    func prove(_ certificate: Certificate?, challenges: Int = 2) async throws(TokenFailure) -> Proven {
         let candidates: [Certificate]
         if let certificate { candidates = [certificate] } else { candidates = try await certificatesOnToken() }
         var mismatch: Certificate?
         for candidate in candidates {
-            guard let algorithm = SignatureAlgorithm.fitting(candidate.publicKey, .sha256), let method = SigningMethod.making(algorithm)
-            else { continue }
-            let type = try await token.run { (session: borrowing Session) throws(PKCS11Error) in try session.keyPair(id: key).type }
+            guard let (algorithm, method) = waysToSign(for: candidate.publicKey).first else { continue }
+            let key = key
+            let type = try await token.run { (session: borrowing Session, _: SessionPool) throws(PKCS11Error) in try session.keyPair(id: key).type }
             mismatch = mismatch ?? candidate
             guard type == method.keyType else { continue }
-            let challenge = Randomness.bytes(32)
-            // Twice: the first signature of a key may cost more than the others, and the pace of a batch follows from it.
-            let batch = try await token.sign([challenge, challenge], method, key: key)
-            if batch.signatures.allSatisfy({ algorithm.isValid(signature: $0, ofDigest: challenge, by: candidate.publicKey) }) {
-                return Proven(certificate: candidate, seconds: batch.seconds)
+            let digests = (0..<challenges).map { _ in Randomness.bytes(algorithm.digest.function.byteCount) }
+            let batch = try await token.sign(digests, method, key: key)
+            let areRight = zip(batch.signatures, digests).allSatisfy {
+                algorithm.isValid(signature: $0, ofDigest: $1, by: candidate.publicKey)
             }
+            if areRight { return Proven(certificate: candidate, seconds: batch.seconds) }
         }
         if let mismatch {
             throw refusal(
                 "the key \(hexadecimal(key)) is not the one of the certificate of \(mismatch)",
-                "give the profile the certificate that was issued for this key, or the key's right id")
+                "give the profile the certificate that was issued for this key, or the key's right id", .mismatch)
         }
         throw refusal(
             "no key on tokens signs for the certificate of \(candidates.map { "\($0)" }.joined(separator: ", "))",
             "use a certificate with an RSA key or a key on a NIST curve")
     }
 
-    private func certificatesOnToken() async throws(SignerError) -> [Certificate] {
+    private func waysToSign(for publicKey: PublicKey) -> [(SignatureAlgorithm, SigningMethod)] {
+        let algorithms = algorithm.map { [$0] } ?? [.sha256, .sha384, .sha512].compactMap { SignatureAlgorithm.fitting(publicKey, $0) }
+        return algorithms.compactMap { algorithm in
+            guard algorithm.fits(publicKey), let method = SigningMethod.making(algorithm) else { return nil }
+            return (algorithm, method)
+        }
+    }
+
+    private func certificatesOnToken() async throws(TokenFailure) -> [Certificate] {
         let key = key
-        let encoded = try await token.run { (session: borrowing Session) throws(PKCS11Error) in try session.certificates(id: key) }
+        let encoded = try await token.run { (session: borrowing Session, _: SessionPool) throws(PKCS11Error) in try session.certificates(id: key) }
         guard !encoded.isEmpty else {
             throw refusal(
                 "no certificate with the id \(hexadecimal(key)) lies on the token",
@@ -61,7 +73,7 @@ struct KeyProbe {
         return certificates.sorted { $0.notBefore > $1.notBefore }
     }
 
-    private func refusal(_ reason: String, _ remedy: String) -> SignerError {
-        SignerError(token: token.name, reason: reason, remedy: remedy, isPermanent: true, isMisfit: true)
+    private func refusal(_ reason: String, _ remedy: String, _ scope: TokenFailure.Scope = .key) -> TokenFailure {
+        TokenFailure(error: SignerError(token: token.name, reason: reason, remedy: remedy, isPermanent: true, isMisfit: true), scope: scope)
     }
 }

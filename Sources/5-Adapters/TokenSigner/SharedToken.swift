@@ -4,51 +4,107 @@ import OperatingSystem
 import PKCS11
 import SigningPipeline
 
-/// One token that several signers share: its login, its sessions, its health.
+/// One token that several signers share: its login, its sessions, its width, its health.
+///
+/// Opened by the first signer that starts, closed with the last. What state it is in: `TokenState`.
 public final class SharedToken: Sendable {
     public let name: String
-    private let settings: TokenSettings
-    private let log: Log
+    let settings: TokenSettings
+    let log: Log
     let metrics: TokenSeries
+    let clock: TokenClock
+    let prober: Prober
+    let memory: KneeMemory?
     /// Opening and closing block; they happen here, one after the other.
-    private let control = SerialLane(label: "token.control")
-    private let state = Locked(State())
+    let control = SerialLane(label: "token.control")
+    let state: Locked<State>
 
-    private struct State {
+    struct State {
         var pool: SessionPool?
         var users = 0
         var isClosed = false
-        /// nil until the token was asked for the first time.
-        var isHealthy: Bool?
+        /// Why the token as a whole does not sign; nil while it is connected.
+        var outage: Outage?
+        /// Counts up with each outage and each wrong signature. A key that proved itself before that proves itself again first.
+        var trust = 0
+        var keys: [Int: KeyHealth] = [:]
+        var lastKey = 0
+        var finder: KneeFinder
+        var meter = RateMeter()
+        /// When the token last refused a session.
+        var shortageAt: Duration?
+        /// What log and metrics were last told; nil before the token was asked for the first time.
+        var shown: TokenState?
     }
 
-    init(_ settings: TokenSettings, log: Log, metrics: TokenMetrics) {
+    struct Outage {
+        let state: TokenState
+        let error: SignerError
+    }
+
+    init(_ settings: TokenSettings, log: Log, metrics: TokenMetrics, clock: TokenClock, memory: KneeMemory?) {
         name = settings.name
         self.settings = settings
         self.log = log.with([("token", LogValue(settings.name))])
         self.metrics = metrics.series(token: settings.name)
+        self.clock = clock
+        self.memory = memory
+        prober = Prober(clock: clock)
+        let unopened = SignerError(token: settings.name, reason: "the token has not been opened yet", remedy: "", isPermanent: false)
+        let remembered = memory?.width(module: settings.module, label: settings.label)
+        state = Locked(
+            State(
+                outage: Outage(state: .away, error: unopened), finder: KneeFinder(limit: settings.sessions, remembered: remembered)))
     }
 
     /// How many batches can be signed at once.
-    var width: Int { state.withLock { $0.pool }?.width ?? settings.sessions }
-
-    /// As far as is known without asking it.
-    var isHealthy: Bool { state.withLock { $0.isHealthy != false } }
+    var width: Int { state.withLock { $0.pool }?.width ?? 1 }
 
     var isClosed: Bool { state.withLock { $0.isClosed } }
 
-    func open() async throws(SignerError) {
+    /// What the token says it can do, asked now.
+    func mechanisms() async throws(SignerError) -> [Mechanism] {
+        guard let pool = state.withLock({ $0.pool }) else { throw Self.closed(name) }
         do throws(PKCS11Error) {
-            if try await control.run({ () throws(PKCS11Error) in try self.openNow() }) { became(healthy: true) }
+            return try await control.run { () throws(PKCS11Error) in try pool.token.slot.mechanisms() }
         } catch {
-            became(healthy: false, "\(error)")
-            throw SignerError(error, token: name)
+            throw SignerError(error, token: name, isPermanent: false)
         }
     }
 
-    /// - Returns: whether it was not open before.
-    private func openNow() throws(PKCS11Error) -> Bool {
-        guard state.withLock({ $0.pool == nil }) else { return false }
+    // MARK: - Opening and closing
+
+    /// Makes sure that the token is there and logged in, opening or restoring it where it is not.
+    ///
+    /// - Parameter doubted: the epoch of a wrong signature: sessions and key handles of that time are not used any more.
+    func connect(doubting doubted: Int? = nil) async throws(TokenFailure) {
+        do throws(PKCS11Error) {
+            try await control.run { () throws(PKCS11Error) in try self.connectNow(doubting: doubted) }
+        } catch {
+            throw wentOut(error, isOpening: true)
+        }
+    }
+
+    private func connectNow(doubting doubted: Int?) throws(PKCS11Error) {
+        let (known, isOut) = state.withLock { ($0.pool, $0.outage != nil) }
+        guard let pool = known else { return try openNow() }
+        if let doubted { try pool.token.restore(after: doubted) }
+        guard isOut else { return }
+        let epoch = pool.token.epoch
+        var absence: PKCS11Error?
+        do throws(PKCS11Error) { try pool.token.confirm() } catch { absence = error }
+        if let absence {
+            do throws(PKCS11Error) { try pool.token.restore(after: epoch) } catch {
+                // That the token is nowhere says less than what its slot answered.
+                if case .tokenNotFound = error.fault { throw absence }
+                throw error
+            }
+        }
+        liftLimit()
+    }
+
+    private func openNow() throws(PKCS11Error) {
+        guard !isClosed else { throw PKCS11Error.closed }
         let module = try Module.load(path: settings.module, environment: settings.environment)
         let token = try Token(module: module, label: settings.label)
         try token.logIn(settings.pin)
@@ -56,75 +112,82 @@ public final class SharedToken: Sendable {
         var sessions = max(1, settings.sessions)
         if let limit = info.sessionCountMax, limit <= sessions {
             sessions = max(1, limit - 1)
-            log.warning(
-                "token-sessions", "the token allows \(limit) sessions and one stays logged in; \(sessions) sign",
-                [("configured", LogValue(settings.sessions))])
+            log.info("token-sessions", "the token allows \(limit) sessions and one stays logged in; \(sessions) sign at most")
+        }
+        let now = clock.elapsed().seconds
+        let width = state.withLock { state in
+            state.finder.setLimit(sessions, at: now)
+            return settings.fixedWidth ?? state.finder.width
         }
         let pool = SessionPool(
-            token: token, sessionsMax: sessions,
-            onLoss: { [log] error in log.warning("token-session-lost", "\(error)", [("advice", LogValue(error.advice.rawValue))]) })
+            token: token, sessionsMax: sessions, width: width,
+            onLoss: { [log] error in log.warning("token-session-lost", "\(error)", [("advice", LogValue(error.advice.rawValue))]) },
+            onShortage: { [weak self] error, ceiling in self?.gaveNoSession(error, ceiling) })
         state.withLock { $0.pool = pool }
+        metrics.set(width: pool.width)
         log.info(
             "token-open", "",
             [
                 ("label", LogValue(info.label)), ("model", LogValue(info.model)), ("serial", LogValue(info.serialNumber)),
-                ("sessions", LogValue(sessions)),
+                ("sessions", LogValue(sessions)), ("width", LogValue(pool.width)),
             ])
-        return true
-    }
-
-    /// Runs the body with a session that is nobody else's meanwhile; again from its start after a loss (`SessionPool.run`).
-    func run<R: Sendable>(_ body: @escaping @Sendable (borrowing Session) throws(PKCS11Error) -> R) async throws(SignerError) -> R {
-        guard let pool = state.withLock({ $0.pool }) else {
-            throw SignerError(token: name, reason: "the token is closed", remedy: "", isPermanent: true)
-        }
-        do throws(PKCS11Error) {
-            return try await pool.run(body)
-        } catch {
-            // What the call itself did wrong says nothing of the token.
-            if error.advice != .stop { became(healthy: false, "\(error)") }
-            throw SignerError(error, token: name)
-        }
-    }
-
-    /// The token made signatures and they are right.
-    func trust() { became(healthy: true) }
-
-    /// A signature made in this epoch was wrong: sessions and handles are opened and found again before the next is made.
-    func distrust(epoch: Int, _ reason: String) async {
-        log.error("token-wrong-signature", reason)
-        metrics.mismatch()
-        became(healthy: false, reason)
-        guard let pool = state.withLock({ $0.pool }) else { return }
-        // A token that cannot be restored says so at the next signature.
-        try? await control.run { () throws(PKCS11Error) in try pool.token.restore(after: epoch) }
     }
 
     func retain() { state.withLock { $0.users += 1 } }
 
     /// Logs out after the last signer.
     func release() async {
-        let pool: SessionPool? = state.withLock { state in
+        let last: (pool: SessionPool?, isLast: Bool) = state.withLock { state in
             state.users -= 1
-            guard state.users == 0, !state.isClosed else { return nil }
+            guard state.users == 0, !state.isClosed else { return (nil, false) }
             state.isClosed = true
+            state.outage = Outage(state: .away, error: Self.closed(name))
             defer { state.pool = nil }
-            return state.pool
+            return (state.pool, true)
         }
-        guard let pool else { return }
+        guard last.isLast else { return }
+        metrics.set(healthy: false)
+        if let knee = state.withLock({ $0.finder.knee }) { await keep(knee) }
+        guard let pool = last.pool else { return }
         await pool.close()
         await control.run { pool.token.close() }
-        metrics.set(healthy: false)
         log.info("token-closed")
     }
 
-    private func became(healthy: Bool, _ reason: String = "") {
-        let changed = state.withLock { state in
-            defer { state.isHealthy = healthy }
-            return state.isHealthy != healthy
+    static func closed(_ name: String) -> SignerError {
+        SignerError(token: name, reason: "the token is closed", remedy: "", isPermanent: true)
+    }
+
+    // MARK: - Readers
+
+    /// Asks the token whether it is still there; where it is out, or has become so, everything that waits for it is tried at once.
+    func readersChanged() async {
+        let (pool, outage) = state.withLock { ($0.pool, $0.outage) }
+        if let pool, outage == nil {
+            do throws(PKCS11Error) { try await control.run { () throws(PKCS11Error) in try pool.token.confirm() } } catch {
+                _ = wentOut(error, isOpening: true)
+            }
         }
-        guard changed else { return }
-        metrics.set(healthy: healthy)
-        if healthy { log.info("token-healthy") } else { log.error("token-out", reason) }
+        let out = restartPauses()
+        await prober.wake()
+        for signer in out {
+            // Whoever has the turn was just woken and probes.
+            guard await prober.takeFreeTurn() else { return }
+            _ = await signer.probe()
+            await prober.endTurn()
+        }
+    }
+
+    // MARK: - What is shown
+
+    var status: TokenStatus {
+        let now = clock.elapsed().seconds
+        let (pool, reported, isKneeFound, rate) = state.withLock { state in
+            (state.pool, state.reported, state.finder.isSettled, state.meter.perSecond(at: now))
+        }
+        let reason = reported.error.map { $0.remedy.isEmpty ? $0.reason : "\($0.reason); \($0.remedy)" }
+        return TokenStatus(
+            name: name, label: settings.label, state: reported.state, reason: reason ?? "", width: pool?.width ?? 1,
+            isKneeFound: isKneeFound || settings.fixedWidth != nil, sessions: pool?.ceiling ?? settings.sessions, signaturesPerSecond: rate)
     }
 }

@@ -9,17 +9,23 @@ public struct TokenSettings: Sendable {
     /// The token's label within the module.
     public var label: String
     public var pin: Secret
-    /// How many signatures are made at once, at least 1; each takes one of the token's sessions, and one more stays logged in.
+    /// How many signatures are made at once at most, at least 1; each takes one of the token's sessions, and one more stays logged in. How
+    /// many are made below that is found out.
     public var sessions: Int
+    /// How many signatures are made at once, for who knows better or measures; nil to find the token's knee.
+    public var fixedWidth: Int?
     /// Variables that the module reads when it is loaded (SOFTHSM2_CONF); they are set for the whole process.
     public var environment: [String: String]
 
-    public init(name: String, module: String, label: String, pin: Secret, sessions: Int, environment: [String: String] = [:]) {
+    public init(
+        name: String, module: String, label: String, pin: Secret, sessions: Int = 16, fixedWidth: Int? = nil, environment: [String: String] = [:]
+    ) {
         self.name = name
         self.module = module
         self.label = label
         self.pin = pin
         self.sessions = sessions
+        self.fixedWidth = fixedWidth
         self.environment = environment
     }
 }

@@ -3,24 +3,81 @@ import OperatingSystem
 import SigningPipeline
 
 extension TokenSigner {
-    /// "key 01 on token hsm"
-    public var name: String { "key \(hexadecimal(key)) on token \(token.name)" }
-
-    public var isIn: Bool { token.isHealthy }
-
-    /// Proves the key again, with growing pauses.
+    /// Opens or restores the token where that is needed, finds the key anew, and proves it with several challenges; until it succeeds.
+    ///
+    /// The first attempt is made at once, unless the last one was made without a good signature since; then the pauses grow from 0.1 s to
+    /// 30 s, a random part of each. They end early when `TokenRegistry.readersChanged` is called. Of all signers of a token one probes at a
+    /// time, and while the token as a whole is out, no other does.
+    /// - Throws: a permanent `SignerError` when only a person can help (a PIN that was refused, a key that is not the certificate's and never
+    ///   was), `CancellationError` when cancelled.
     public func recover() async throws {
-        var pause = Duration.milliseconds(100)
-        while true {
-            do throws(SignerError) {
-                let proven = try await KeyProbe(token: token, key: key).prove(certificate)
-                pace.withLock { $0 = proven.seconds }
-                return token.trust()
-            } catch {
-                if error.isPermanent { throw error }
+        var hasTurn = false
+        do {
+            while true {
+                let probes = token.health(number).probes
+                if probes > 0 { await token.prober.pause(Self.pause(after: probes)) }
+                try Task.checkCancellation()
+                if !hasTurn {
+                    try await token.prober.takeTurn()
+                    hasTurn = true
+                }
+                guard let failure = await probe() else { return await token.prober.endTurn() }
+                if failure.error.isPermanent { throw failure.error }
+                if failure.scope != .token {
+                    await token.prober.endTurn()
+                    hasTurn = false
+                }
             }
-            try await ContinuousClock().sleep(for: pause * Double.random(in: 0.1...1))
-            pause = min(pause * 2, .seconds(10))
+        } catch {
+            if hasTurn { await token.prober.endTurn() }
+            throw error
         }
+    }
+
+    /// One attempt; for who has the turn. nil when the key may be used.
+    func probe() async -> TokenFailure? {
+        let health = token.health(number)
+        token.update(number) { $0.probes += 1 }
+        do throws(TokenFailure) {
+            try await token.connect(doubting: health.doubtedEpoch)
+            // What goes wrong while the key proves itself counts against it.
+            let trust = token.state.withLock { $0.trust }
+            let proven = try await KeyProbe(token: token, key: key, algorithm: algorithm).prove(certificate, challenges: 4)
+            pace.withLock { $0 = proven.seconds }
+            token.cameIn()
+            token.update(number) { health in
+                health.verdict = .proven
+                health.wasProven = true
+                health.trust = trust
+                health.doubtedEpoch = nil
+            }
+            return nil
+        } catch {
+            return token.failed(number, error)
+        }
+    }
+
+    private static func pause(after probes: Int) -> Duration {
+        min(.seconds(30), .milliseconds(100) * (1 << min(probes - 1, 16))) * Double.random(in: 0.5...1)
+    }
+}
+
+extension SharedToken {
+    /// Writes down what a failure says of a key.
+    /// - Returns: the failure as its caller sees it: a key that was right once is waited for.
+    func failed(_ key: Int, _ failure: TokenFailure) -> TokenFailure {
+        guard failure.scope != .token else { return failure }
+        let health = health(key)
+        var error = failure.error
+        if health.wasProven { error.isPermanent = false }
+        cameIn()
+        update(key) { health in
+            switch failure.scope {
+            case .mismatch where health.wasProven: health.verdict = .suspect(error)
+            case .key where health.wasProven: if case .suspect = health.verdict {} else { health.verdict = .failing(error) }
+            default: break
+            }
+        }
+        return TokenFailure(error: error, scope: failure.scope)
     }
 }

@@ -1,7 +1,7 @@
 public import CMS
 public import LibCrypto
+import Log
 import OperatingSystem
-import PKCS11
 public import SigningPipeline
 
 /// A key on a token, with its certificate.
@@ -11,6 +11,9 @@ public final class TokenSigner: DigestSigner {
 
     let token: SharedToken
     let key: [UInt8]
+    /// What the token knows this key by.
+    let number: Int
+    let algorithm: SignatureAlgorithm?
     private let checks: Checks
     /// Seconds of one private-key operation, smoothed.
     let pace: Locked<Double>
@@ -22,69 +25,110 @@ public final class TokenSigner: DigestSigner {
         case off
     }
 
-    /// Finds the key and its certificate, and proves that they belong together: a random challenge is signed and verified.
+    /// Opens the token where nobody has yet, finds the key and its certificate, and proves that they belong together: random challenges are
+    /// signed and verified.
     ///
+    /// A token that is away does not keep a program from starting: where the certificate is given, the signer is made all the same. It is
+    /// not in then (`isIn`), and `recover` opens the token and proves the key.
     /// - Parameters:
     ///   - key: CKA_ID of the private key.
     ///   - certificate: nil for the one that lies on the token under the same id.
     ///   - chain: issuers of the certificate, for the signatures; may be empty.
-    /// - Throws: `SignerError`, permanent where the key or certificate is missing or they do not match.
-    public init(
-        _ token: SharedToken, key: [UInt8], certificate: Certificate? = nil, chain: [Certificate] = [], checks: Checks = .always
-    ) async throws(SignerError) {
-        let probe = KeyProbe(token: token, key: key)
-        let proven = try await probe.prove(certificate)
-        self.certificate = proven.certificate
-        self.chain = chain
+    ///   - algorithm: what the key will sign with, so that it is proved by that; nil for any that fits.
+    /// - Throws: `SignerError`, permanent where a PIN was refused and where the key or certificate is missing or they do not match.
+    public static func start(
+        _ token: SharedToken, key: [UInt8], certificate: Certificate? = nil, chain: [Certificate] = [], checks: Checks = .always,
+        algorithm: SignatureAlgorithm? = nil
+    ) async throws(SignerError) -> TokenSigner {
+        var proven: KeyProbe.Proven?
+        var trust = 0
+        do throws(TokenFailure) {
+            try await token.connect()
+            trust = token.state.withLock { $0.trust }
+            proven = try await KeyProbe(token: token, key: key, algorithm: algorithm).prove(certificate)
+            token.cameIn()
+        } catch {
+            guard certificate != nil, !error.error.isPermanent else { throw error.error }
+        }
+        let signer = TokenSigner(
+            token, key: key, number: token.register(), certificate: proven?.certificate ?? certificate!, chain: chain, checks: checks,
+            algorithm: algorithm, pace: Locked(proven?.seconds ?? 0.020))
+        token.retain()
+        token.update(signer.number) { health in
+            health.signer = signer
+            guard proven != nil else { return }
+            health.verdict = .proven
+            health.wasProven = true
+            health.trust = trust
+        }
+        return signer
+    }
+
+    private init(
+        _ token: SharedToken, key: [UInt8], number: Int, certificate: Certificate, chain: [Certificate], checks: Checks,
+        algorithm: SignatureAlgorithm?, pace: Locked<Double>
+    ) {
         self.token = token
         self.key = key
+        self.number = number
+        self.certificate = certificate
+        self.chain = chain
         self.checks = checks
-        pace = Locked(proven.seconds)
-        token.retain()
+        self.algorithm = algorithm
+        self.pace = pace
     }
 
     /// The same key with other checks, for tests; it does not count as a user of the token.
-    init(_ other: TokenSigner, checks: Checks) {
-        certificate = other.certificate
-        chain = other.chain
-        token = other.token
-        key = other.key
-        pace = other.pace
-        self.checks = checks
+    convenience init(_ other: TokenSigner, checks: Checks) {
+        self.init(
+            other.token, key: other.key, number: other.number, certificate: other.certificate, chain: other.chain, checks: checks,
+            algorithm: other.algorithm, pace: other.pace)
     }
+
+    /// "key 01 on token hsm-1"
+    public var name: String { "key \(hexadecimal(key)) on token \(token.name)" }
 
     public var width: Int { token.width }
 
     /// As many as a session signs in about 20 ms: enough to make a hand-over cheap, few enough that none waits long for the others.
     public var batchSize: Int { max(1, min(64, Int(0.020 / max(1e-6, pace.withLock { $0 })))) }
 
+    public var isIn: Bool { token.obstacle(number) == nil }
+
+    /// Signs on one of the token's sessions; nothing is repeated here but what the token's codes advise to (`SessionPool.run`).
+    ///
+    /// A wrong signature makes the token `suspect` and raises the alert `token-wrong-signature`; nothing of the batch is given out, and
+    /// nothing more is signed before `recover`.
     public func sign(_ digests: [[UInt8]], with algorithm: SignatureAlgorithm) async throws(SignerError) -> [[UInt8]] {
         guard let method = SigningMethod.making(algorithm) else {
             throw SignerError(
                 token: token.name, reason: "signatures with \(algorithm.name) are not made on tokens", remedy: "choose another algorithm",
-                isPermanent: true)
+                isPermanent: true, isMisfit: true)
         }
         guard !digests.isEmpty else { return [] }
-        // A wrong signature makes the token find its keys again; if that does not help, a person must look.
-        for _ in 0..<2 {
-            let batch = try await token.sign(digests, method, key: key)
-            pace.withLock { $0 += (batch.seconds - $0) / 8 }
-            guard checks == .always, let wrong = await firstWrong(batch.signatures, digests, algorithm) else {
-                token.trust()
-                return batch.signatures
-            }
-            await token.distrust(
-                epoch: batch.epoch,
-                "signature \(wrong + 1) of \(digests.count) by key \(hexadecimal(key)) does not verify with the certificate of \(certificate)"
-            )
+        if let obstacle = token.obstacle(number) { throw obstacle }
+        let batch: SignedBatch
+        do throws(TokenFailure) { batch = try await token.sign(digests, method, key: key) } catch {
+            throw token.failed(number, error).error
         }
-        throw SignerError(
+        pace.withLock { $0 += (batch.seconds - $0) / 8 }
+        guard checks == .always, let wrong = await firstWrong(batch.signatures, digests, algorithm) else {
+            token.trusted(number)
+            return batch.signatures
+        }
+        let error = SignerError(
             token: token.name,
-            reason: "the key \(hexadecimal(key)) makes signatures that the certificate of \(certificate) does not verify",
-            remedy: "check which key the token has under this id", isPermanent: false)
+            reason:
+                "signature \(wrong + 1) of \(digests.count) by key \(hexadecimal(key)) does not verify with the certificate of \(certificate)",
+            remedy: "check which key the token has under this id; it is used again when it has proved itself", isPermanent: false)
+        token.distrust(number, epoch: batch.epoch, error)
+        throw error
     }
 
-    public func close() async { await token.release() }
+    public func close() async {
+        token.forget(number)
+        await token.release()
+    }
 
     /// The index of a signature that the certificate's public key does not verify; nil when all are right.
     private func firstWrong(_ signatures: [[UInt8]], _ digests: [[UInt8]], _ algorithm: SignatureAlgorithm) async -> Int? {
