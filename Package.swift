@@ -62,7 +62,7 @@ let package = Package(
         .adapter("TokenCeremony", uses: "CertificationRequest", "PKCS11", "LibCrypto", "OperatingSystem"),
         .adapter("FileKeySigner", uses: "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("TimeStampClient", uses: "SigningPipeline", "CertificateTrust", "TimeStampProtocol", "DER", "LibCrypto", "HTTPClient", "OperatingSystem", "Log", "Metrics"),
-        .adapter("SigningSetup", uses: "Configuration", "TokenSigner", "TimeStampClient", "SigningPipeline", "CertificateTrust", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
+        .adapter("SigningSetup", uses: "Configuration", "TokenSigner", "FileKeySigner", "TimeStampClient", "SigningPipeline", "CertificateTrust", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("KafkaJobLog", uses: "SigningPipeline", "SigningModel", "Kafka", "OperatingSystem", "Failpoints", "Log", "Metrics"),
         .adapter("EmbeddedJobLog", uses: "SigningPipeline", "SigningModel", "SQLite", "OperatingSystem", "Failpoints", "Log", "Metrics"),
         .adapter("OperationsAPI", uses: "JSON", "HTTPServer", "Metrics"),

@@ -1,3 +1,4 @@
+import CMS
 import Foundation
 import OperatingSystem
 import Testing
@@ -81,7 +82,7 @@ import Testing
             configuration.profiles[2].keys.map(\.place) == [
                 .token("hsm", id: [1]), .pkcs12(path: "/etc/tanba/office.p12", password: .environment(name: "P12")),
             ])
-        #expect(configuration.profiles[2].keys[0].certificate == "/etc/tanba/office.pem" && configuration.profiles[2].mechanism == "rsa-pss")
+        #expect(configuration.profiles[2].keys[0].certificate == "/etc/tanba/office.pem" && configuration.profiles[2].mechanism == .rsaPSS)
         #expect(configuration.profiles.map(\.level) == [.baselineB, .baselineT, .baselineB])
         #expect(configuration.profiles[1].keys[0].certificate == "/etc/tanba/t.pem" && configuration.profiles[1].digest == "sha512")
         #expect(configuration.streams[0].profiles == ["b", "t"])
@@ -122,6 +123,7 @@ import Testing
         Fault(48, "profiles: [b, t]", "profiles: [b, x]", "names the profile x"),
         Fault(50, "in-flight: 100", "in-flight: many", "limits.in-flight must be a whole number"),
         Fault(49, "limits:", "limit:", "limit is not a known key"),
+        Fault(34, "mechanism: rsa-pss", "mechanism: rsa", "use rsa-pkcs1, rsa-pss"),
         Fault(34, "signer: office", "signer: other", "names the signer other"),
         Fault(41, "token: hsm\n        key", "token: other\n        key", "signer office names the token other"),
         Fault(44, "password: env:P12", "password: s3cret", "must say where it is, not what it is"),

@@ -39,10 +39,10 @@ public struct SigningProfile: Sendable {
 
     /// - Parameters:
     ///   - signers: keys of one signer, each with its own certificate; the same key on several tokens, or several keys.
-    ///   - algorithm: nil for the one that fits each certificate's key.
+    ///   - mechanism: how the keys sign; nil for what fits each certificate's key.
     /// - Throws: `SigningProfileError` when a certificate's key cannot sign with this digest, or no template fits.
     public init(
-        name: String, signers: [any DigestSigner], digest: DigestAlgorithm, algorithm: SignatureAlgorithm? = nil, level: Level
+        name: String, signers: [any DigestSigner], digest: DigestAlgorithm, mechanism: MechanismChoice? = nil, level: Level
     ) throws(SigningProfileError) {
         precondition(!signers.isEmpty)
         self.name = name
@@ -50,7 +50,7 @@ public struct SigningProfile: Sendable {
         self.level = level
         var keys: [SigningKey] = []
         for (index, signer) in signers.enumerated() {
-            keys.append(try SigningKey(index, signer, digest, algorithm, profile: name))
+            keys.append(try SigningKey(index, signer, digest, mechanism, profile: name))
         }
         self.keys = keys
     }
@@ -67,15 +67,14 @@ struct SigningKey: Sendable {
     let summary: SignerSummary
 
     fileprivate init(
-        _ index: Int, _ signer: any DigestSigner, _ digest: DigestAlgorithm, _ chosen: SignatureAlgorithm?, profile: String
+        _ index: Int, _ signer: any DigestSigner, _ digest: DigestAlgorithm, _ mechanism: MechanismChoice?, profile: String
     ) throws(SigningProfileError) {
         let certificate = signer.certificate
-        let algorithm = chosen ?? SignatureAlgorithm.fitting(certificate.publicKey, digest)
-        guard let algorithm, algorithm.digest == digest, algorithm.fits(certificate.publicKey) else {
+        guard let algorithm = SignatureAlgorithm.fitting(certificate.publicKey, digest, by: mechanism) else {
             throw SigningProfileError(
                 profile: profile,
                 reason: "\(signer.name): a key of kind \(certificate.publicKey.kind) (certificate of \(certificate.subject)) cannot sign with "
-                    + (chosen.map { "\($0.name) and " } ?? "") + digest.name,
+                    + (mechanism.map { "mechanism \($0) and " } ?? "") + "digest \(digest.name)",
                 remedy: "choose another digest, mechanism or key for this profile")
         }
         self.index = index

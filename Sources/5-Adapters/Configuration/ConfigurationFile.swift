@@ -1,3 +1,4 @@
+import CMS
 import OperatingSystem
 import YAML
 
@@ -163,7 +164,12 @@ extension TanbaConfiguration.Profile {
     fileprivate init(_ reader: inout MappingReader, in configuration: TanbaConfiguration) throws(ConfigurationError) {
         name = try reader.required("name")
         keys = try Self.keys(&reader, in: configuration, of: name)
-        mechanism = try reader.text("mechanism")
+        if let text = try reader.text("mechanism") {
+            guard let mechanism = MechanismChoice(text) else {
+                throw reader.error("profile \(name) has the mechanism \(text)", "use \(MechanismChoice.forms)")
+            }
+            self.mechanism = mechanism
+        }
         digest = try reader.text("digest") ?? digest
         guard ["sha256", "sha384", "sha512"].contains(digest) else {
             throw reader.error("profile \(name) has the digest \(digest)", "use sha256, sha384 or sha512")

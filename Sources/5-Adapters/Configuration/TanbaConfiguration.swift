@@ -1,3 +1,4 @@
+public import CMS
 public import OperatingSystem
 
 /// What `tanba` and `tanba-worker` are told by their one file (docs/configuration.md).
@@ -106,7 +107,7 @@ public struct TanbaConfiguration: Sendable {
         /// The keys that may sign, those of its signer; at least one.
         public var keys: [Key] = []
         /// How the keys sign, where that is not left to them.
-        public var mechanism: String?
+        public var mechanism: MechanismChoice?
         public var digest = "sha256"
         public var level = Level.baselineB
         /// A name of `timestamp-authorities`, at level B-T.

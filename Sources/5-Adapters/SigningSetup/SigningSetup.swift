@@ -1,6 +1,7 @@
 import CMS
 import CertificateTrust
 public import Configuration
+import FileKeySigner
 import FoundationEssentials
 import LibCrypto
 public import Log
@@ -57,6 +58,8 @@ public struct SigningSetup: Sendable {
         var profiles: [SigningProfile] = []
         var unusable: [(profile: String, error: SignerError)] = []
         var authorities: [String: TimeStampClient] = [:]
+        /// By path: a file is read once, however many profiles sign with it.
+        var fileKeys: [String: FileKeySigner] = [:]
         /// PINs and passwords are read once: a descriptor can be read only once.
         var secrets: [SecretSource: Secret] = [:]
 
@@ -78,7 +81,7 @@ public struct SigningSetup: Sendable {
                     }
                 }
                 guard !signers.isEmpty else { return unusable.append((name, failures[0])) }
-                profiles.append(try SigningProfile(name: name, signers: signers, digest: DigestAlgorithm(named: profile.digest)!, level: level))
+                profiles.append(try SigningProfile(name: name, signers: signers, digest: DigestAlgorithm(named: profile.digest)!, mechanism: profile.mechanism, level: level))
             } catch {
                 for signer in signers { await signer.close() }
                 throw error
@@ -101,8 +104,18 @@ public struct SigningSetup: Sendable {
                             pin: secret(token.pin, named: "the PIN of token \(token.name)"), sessions: token.sessions,
                             environment: configuration.environment(ofModule: token.module))),
                     key: id, certificate: certificate, chain: chain)
-            case .pkcs12(let path, _):
-                throw error("\(path): keys in PKCS#12 files cannot be used yet", "name a key on a token")
+            case .pkcs12(let path, let password):
+                guard key.certificate == nil else {
+                    throw error("\(path) is given a certificate of its own", "remove it: the one in the PKCS#12 file is used")
+                }
+                return try fileKeys[path]
+                    ?? {
+                        let signer = try FileKeySigner(
+                            pkcs12: path, password: secret(password, named: "the password of \(path)"), chain: key.chain == nil ? nil : chain,
+                            sampling: configuration.limits.fileKeySampling, log: report, metrics: metrics)
+                        fileKeys[path] = signer
+                        return signer
+                    }()
             }
         }
 
