@@ -57,7 +57,8 @@ import Testing
         var signers: [String: String] = [:]
         for document in documents {
             let ended = try await stand.run(
-                "/bin/sh", ["-c", "openssl cms -cmsout -print -inform DER -in \"$0\" | grep -c 'ecdsa-with-SHA256'", stand("out/" + document + ".p7s")])
+                "/bin/sh",
+                ["-c", "openssl cms -cmsout -print -inform DER -in \"$0\" | grep -c 'ecdsa-with-SHA256'", stand("out/" + document + ".p7s")])
             signers[ended.output.trimmingCharacters(in: .newlines), default: document] = document
         }
         #expect(signers.count == 2, "both keys signed: \(signers)")

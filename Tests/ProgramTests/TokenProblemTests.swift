@@ -75,7 +75,7 @@ import Testing
         let key = try ProgramStand { $0.replacing("key: \"02\"", with: "key: \"77\"") }
         try key.writeDocuments(1)
         let noKey = try await key.sign()
-        #expect(noKey.status == 3, "\(noKey)")
+        #expect(noKey.status == 2, "\(noKey)")
         #expect(noKey.errors.contains("77"), "\(noKey)")
         let token = try ProgramStand { $0.replacing("label: tanba-demo", with: "label: somewhere-else") }
         try token.writeDocuments(1)

@@ -25,12 +25,23 @@ public struct SigningSetup: Sendable {
     /// Opens tokens and proves keys against their certificates.
     ///
     /// A key that cannot be used is reported and left out where its profile has another.
-    /// - Parameter names: profiles to set up.
+    /// - Parameters:
+    ///   - names: profiles to set up.
+    ///   - waitsForTokens: a token that is away now is waited for while jobs come, where its certificate is known; else its key counts as one
+    ///     that cannot be used.
+    ///   - stateDirectory: where what was learned of the tokens is kept, made when it is not there; nil for the configuration's, if any.
     /// - Throws: `ConfigurationError` for what the file says wrongly, `SigningProfileError` and `SignerError` (`isMisfit`) where key,
     ///   certificate, mechanism and digest do not fit. What was opened before is closed then.
-    public init(_ configuration: TanbaConfiguration, profiles names: [String], report: Log, metrics: Metrics) async throws {
-        registry = TokenRegistry(log: report, metrics: metrics)
-        var builder = Builder(configuration: configuration, registry: registry, report: report, metrics: metrics)
+    public init(
+        _ configuration: TanbaConfiguration, profiles names: [String], waitsForTokens: Bool, stateDirectory: String? = nil, report: Log,
+        metrics: Metrics
+    ) async throws {
+        let directory = configuration.worker.stateDirectory ?? stateDirectory
+        if let directory { try Files.createDirectory(directory) }
+        let memory = directory.map { KneeMemory(path: "\($0)/\(configuration.worker.id).tokens.json") }
+        registry = TokenRegistry(log: report, metrics: metrics, memory: memory)
+        var builder = Builder(
+            configuration: configuration, waitsForTokens: waitsForTokens, registry: registry, report: report, metrics: metrics)
         do {
             for name in names { try await builder.add(name) }
         } catch {
@@ -52,6 +63,7 @@ public struct SigningSetup: Sendable {
 
     private struct Builder {
         let configuration: TanbaConfiguration
+        let waitsForTokens: Bool
         let registry: TokenRegistry
         let report: Log
         let metrics: Metrics
@@ -81,7 +93,9 @@ public struct SigningSetup: Sendable {
                     }
                 }
                 guard !signers.isEmpty else { return unusable.append((name, failures[0])) }
-                profiles.append(try SigningProfile(name: name, signers: signers, digest: DigestAlgorithm(named: profile.digest)!, mechanism: profile.mechanism, level: level))
+                profiles.append(
+                    try SigningProfile(
+                        name: name, signers: signers, digest: DigestAlgorithm(named: profile.digest)!, mechanism: profile.mechanism, level: level))
             } catch {
                 for signer in signers { await signer.close() }
                 throw error
@@ -103,7 +117,8 @@ public struct SigningSetup: Sendable {
                             name: token.name, module: token.module, label: token.label,
                             pin: secret(token.pin, named: "the PIN of token \(token.name)"), sessions: token.sessions,
                             environment: configuration.environment(ofModule: token.module))),
-                    key: id, certificate: certificate, chain: chain)
+                    key: id, certificate: certificate, chain: chain, mayBeAway: waitsForTokens,
+                    use: TokenSigner.Use(DigestAlgorithm(named: profile.digest)!, profile.mechanism))
             case .pkcs12(let path, let password):
                 guard key.certificate == nil else {
                     throw error("\(path) is given a certificate of its own", "remove it: the one in the PKCS#12 file is used")

@@ -9,7 +9,7 @@ struct KeyProbe {
     let token: SharedToken
     let key: [UInt8]
     /// What the key will sign with; nil for any algorithm that fits its certificate.
-    let algorithm: SignatureAlgorithm?
+    let use: TokenSigner.Use?
 
     /// A certificate whose public key verified what the private key signed.
     struct Proven {
@@ -24,36 +24,41 @@ struct KeyProbe {
     func prove(_ certificate: Certificate?, challenges: Int = 2) async throws(TokenFailure) -> Proven {
         let candidates: [Certificate]
         if let certificate { candidates = [certificate] } else { candidates = try await certificatesOnToken() }
-        var mismatch: Certificate?
+        var misfit: SigningMethod.Refusal?
         for candidate in candidates {
-            guard let (algorithm, method) = waysToSign(for: candidate.publicKey).first else { continue }
-            let key = key
-            let type = try await token.run { (session: borrowing Session, _: SessionPool) throws(PKCS11Error) in try session.keyPair(id: key).type }
-            mismatch = mismatch ?? candidate
-            guard type == method.keyType else { continue }
-            let digests = (0..<challenges).map { _ in Randomness.bytes(algorithm.digest.function.byteCount) }
-            let batch = try await token.sign(digests, method, key: key)
-            let areRight = zip(batch.signatures, digests).allSatisfy {
-                algorithm.isValid(signature: $0, ofDigest: $1, by: candidate.publicKey)
+            guard let algorithm = algorithm(for: candidate.publicKey) else { continue }
+            let (key, name) = (key, "the key \(hexadecimal(key))")
+            let (type, offered) = try await token.run { (session: borrowing Session, _: SessionPool) throws(PKCS11Error) in
+                (try session.keyPair(id: key).type, try session.token.slot.mechanisms())
             }
+            let method: SigningMethod
+            do throws(SigningMethod.Refusal) {
+                method = try SigningMethod.choose(algorithm, by: use?.mechanism, for: candidate, key: (name, type), offered: offered)
+            } catch {
+                misfit = misfit ?? error
+                continue
+            }
+            let inputs = (0..<challenges).map { _ in Randomness.bytes(algorithm.digest.function.byteCount) }
+            let batch = try await token.sign(inputs, method, key: key)
+            let areRight = zip(batch.signatures, inputs).allSatisfy { algorithm.isValid(signature: $0, ofInput: $1, by: candidate.publicKey) }
             if areRight { return Proven(certificate: candidate, seconds: batch.seconds) }
+            misfit =
+                misfit
+                ?? SigningMethod.Refusal(
+                    reason: "\(name) is not the one of the certificate of \(candidate)",
+                    remedy: "give the profile the certificate that was issued for this key, or the key's right id")
         }
-        if let mismatch {
-            throw refusal(
-                "the key \(hexadecimal(key)) is not the one of the certificate of \(mismatch)",
-                "give the profile the certificate that was issued for this key, or the key's right id", .mismatch)
-        }
+        if let misfit { throw refusal(misfit.reason, misfit.remedy, .mismatch) }
         throw refusal(
-            "no key on tokens signs for the certificate of \(candidates.map { "\($0)" }.joined(separator: ", "))",
-            "use a certificate with an RSA key or a key on a NIST curve")
+            "no key on tokens signs "
+                + (use.map { "with digest \($0.digest.name)" + ($0.mechanism.map { " and mechanism \($0)" } ?? "") + " " } ?? "")
+                + "for the certificate of \(candidates.map { "\($0)" }.joined(separator: ", "))",
+            "choose a mechanism and a digest that go with the certificate's key")
     }
 
-    private func waysToSign(for publicKey: PublicKey) -> [(SignatureAlgorithm, SigningMethod)] {
-        let algorithms = algorithm.map { [$0] } ?? [.sha256, .sha384, .sha512].compactMap { SignatureAlgorithm.fitting(publicKey, $0) }
-        return algorithms.compactMap { algorithm in
-            guard algorithm.fits(publicKey), let method = SigningMethod.making(algorithm) else { return nil }
-            return (algorithm, method)
-        }
+    private func algorithm(for publicKey: PublicKey) -> SignatureAlgorithm? {
+        let digests = use.map { [$0.digest] } ?? [.sha256, .sha384, .sha512]
+        return digests.lazy.compactMap { SignatureAlgorithm.fitting(publicKey, $0, by: use?.mechanism) }.first
     }
 
     private func certificatesOnToken() async throws(TokenFailure) -> [Certificate] {

@@ -42,7 +42,7 @@ extension TokenSigner {
             try await token.connect(doubting: health.doubtedEpoch)
             // What goes wrong while the key proves itself counts against it.
             let trust = token.state.withLock { $0.trust }
-            let proven = try await KeyProbe(token: token, key: key, algorithm: algorithm).prove(certificate, challenges: 4)
+            let proven = try await KeyProbe(token: token, key: key, use: use).prove(certificate, challenges: 4)
             pace.withLock { $0 = proven.seconds }
             token.cameIn()
             token.update(number) { health in

@@ -13,7 +13,7 @@ public final class TokenSigner: DigestSigner {
     let key: [UInt8]
     /// What the token knows this key by.
     let number: Int
-    let algorithm: SignatureAlgorithm?
+    let use: Use?
     private let checks: Checks
     /// Seconds of one private-key operation, smoothed.
     let pace: Locked<Double>
@@ -25,6 +25,18 @@ public final class TokenSigner: DigestSigner {
         case off
     }
 
+    /// What a profile wants of a key.
+    public struct Use: Sendable {
+        public var digest: DigestAlgorithm
+        /// nil for what fits the certificate's key.
+        public var mechanism: MechanismChoice?
+
+        public init(_ digest: DigestAlgorithm, _ mechanism: MechanismChoice? = nil) {
+            self.digest = digest
+            self.mechanism = mechanism
+        }
+    }
+
     /// Opens the token where nobody has yet, finds the key and its certificate, and proves that they belong together: random challenges are
     /// signed and verified.
     ///
@@ -34,25 +46,26 @@ public final class TokenSigner: DigestSigner {
     ///   - key: CKA_ID of the private key.
     ///   - certificate: nil for the one that lies on the token under the same id.
     ///   - chain: issuers of the certificate, for the signatures; may be empty.
-    ///   - algorithm: what the key will sign with, so that it is proved by that; nil for any that fits.
+    ///   - mayBeAway: false where nobody waits for a token that is away: then that is thrown too.
+    ///   - use: what the key will sign with, so that it is proved by that; nil for any that fits.
     /// - Throws: `SignerError`, permanent where a PIN was refused and where the key or certificate is missing or they do not match.
     public static func start(
         _ token: SharedToken, key: [UInt8], certificate: Certificate? = nil, chain: [Certificate] = [], checks: Checks = .always,
-        algorithm: SignatureAlgorithm? = nil
+        mayBeAway: Bool = true, use: Use? = nil
     ) async throws(SignerError) -> TokenSigner {
         var proven: KeyProbe.Proven?
         var trust = 0
         do throws(TokenFailure) {
             try await token.connect()
             trust = token.state.withLock { $0.trust }
-            proven = try await KeyProbe(token: token, key: key, algorithm: algorithm).prove(certificate)
+            proven = try await KeyProbe(token: token, key: key, use: use).prove(certificate)
             token.cameIn()
         } catch {
-            guard certificate != nil, !error.error.isPermanent else { throw error.error }
+            guard mayBeAway, certificate != nil, !error.error.isPermanent else { throw error.error }
         }
         let signer = TokenSigner(
             token, key: key, number: token.register(), certificate: proven?.certificate ?? certificate!, chain: chain, checks: checks,
-            algorithm: algorithm, pace: Locked(proven?.seconds ?? 0.020))
+            use: use, pace: Locked(proven?.seconds ?? 0.020))
         token.retain()
         token.update(signer.number) { health in
             health.signer = signer
@@ -66,7 +79,7 @@ public final class TokenSigner: DigestSigner {
 
     private init(
         _ token: SharedToken, key: [UInt8], number: Int, certificate: Certificate, chain: [Certificate], checks: Checks,
-        algorithm: SignatureAlgorithm?, pace: Locked<Double>
+        use: Use?, pace: Locked<Double>
     ) {
         self.token = token
         self.key = key
@@ -74,7 +87,7 @@ public final class TokenSigner: DigestSigner {
         self.certificate = certificate
         self.chain = chain
         self.checks = checks
-        self.algorithm = algorithm
+        self.use = use
         self.pace = pace
     }
 
@@ -82,7 +95,7 @@ public final class TokenSigner: DigestSigner {
     convenience init(_ other: TokenSigner, checks: Checks) {
         self.init(
             other.token, key: other.key, number: other.number, certificate: other.certificate, chain: other.chain, checks: checks,
-            algorithm: other.algorithm, pace: other.pace)
+            use: other.use, pace: other.pace)
     }
 
     /// "key 01 on token hsm-1"
@@ -100,7 +113,7 @@ public final class TokenSigner: DigestSigner {
     /// A wrong signature makes the token `suspect` and raises the alert `token-wrong-signature`; nothing of the batch is given out, and
     /// nothing more is signed before `recover`.
     public func sign(_ digests: [[UInt8]], with algorithm: SignatureAlgorithm) async throws(SignerError) -> [[UInt8]] {
-        guard let method = SigningMethod.making(algorithm) else {
+        guard let method = SigningMethod.making(algorithm, by: use?.mechanism) else {
             throw SignerError(
                 token: token.name, reason: "signatures with \(algorithm.name) are not made on tokens", remedy: "choose another algorithm",
                 isPermanent: true, isMisfit: true)

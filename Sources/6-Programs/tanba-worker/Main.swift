@@ -46,7 +46,7 @@ import SigningPipeline
         do {
             let path = invocation.value("config") ?? Host.environment("TANBA_CONFIG") ?? TanbaConfiguration.defaultPath
             let configuration = try TanbaConfiguration.read(path, refusedKafkaProperty: KafkaProperties.refused)
-            let service = try await Service(configuration, report: report)
+            let service = try await Service(configuration, waitsForTokens: !invocation.flag("check"), report: report)
             if invocation.flag("check") {
                 await service.close()
                 if let error = service.firstUnusable { throw error }

@@ -26,7 +26,7 @@ final class Service: Sendable {
 
     /// Opens tokens and authorities.
     /// - Throws: `ConfigurationError`, `SigningProfileError`, `SignerError` when there is no stream whose profiles all have a key.
-    init(_ configuration: TanbaConfiguration, report: Log) async throws {
+    init(_ configuration: TanbaConfiguration, waitsForTokens: Bool, report: Log) async throws {
         self.configuration = configuration
         self.report = report
         guard let kafka = configuration.kafka, !configuration.streams.isEmpty else {
@@ -36,7 +36,8 @@ final class Service: Sendable {
         }
         self.kafka = kafka
         let used = Set(configuration.streams.flatMap(\.profiles))
-        setup = try await SigningSetup(configuration, profiles: used.sorted(), report: report, metrics: metrics)
+        setup = try await SigningSetup(
+            configuration, profiles: used.sorted(), waitsForTokens: waitsForTokens, report: report, metrics: metrics)
         if let error = firstUnusable, configuration.streams.allSatisfy({ unusable(in: $0) != nil }) {
             await setup.close()
             throw error

@@ -52,7 +52,8 @@ struct SignCommand {
         try Files.createDirectory(out)
         let log = try EmbeddedJobLog(directory: out + "/.tanba", stream: "local")
         let set = DocumentSet(paths: paths, output: out)
-        let setup = try await SigningSetup(configuration, profiles: [profileName], report: report, metrics: metrics)
+        let setup = try await SigningSetup(
+            configuration, profiles: [profileName], waitsForTokens: false, stateDirectory: out + "/.tanba", report: report, metrics: metrics)
         if let (_, error) = setup.unusable.first { throw error }
         var settings = configuration.limits.pipelineSettings
         settings.endsWithLog = true
