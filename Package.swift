@@ -78,7 +78,7 @@ let package = Package(
         .tests("LibCryptoTests", uses: "LibCrypto", "CertificateTrust", "OperatingSystem"),
         .tests("FormatTests", uses: "DER", "CMS", "CAdES", "TimeStampProtocol", "SignatureTemplate", "LibCrypto", "OperatingSystem"),
         .tests("SigningModelTests", uses: "JSON", "SigningModel", "CMS", "LibCrypto"),
-        .tests("TokenTests", uses: "PKCS11", "TokenSigner", "SigningPipeline", "SigningModel", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
+        .tests("TokenTests", uses: "PKCS11", "TokenSigner", "SigningTestKit", "SigningPipeline", "SigningModel", "CAdES", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("CardTests", uses: "PCSC", "SigningTestKit", "OperatingSystem"),
         .tests("FileKeyTests", uses: "FileKeySigner", "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("TimeStampClientTests", uses: "HTTPClient", "HTTPServer", "OperationsAPI", "TimeStampClient", "TimeStampProtocol", "CertificateTrust", "SigningPipeline", "CMS", "DER", "LibCrypto", "OperatingSystem", "Log", "Metrics"),

@@ -113,16 +113,26 @@ static CK_RV shim_Initialize(void *arguments) {
     return end(&p);
 }
 
+static CK_RV finalise(void *reserved) {
+    pthread_mutex_lock(&lock);
+    close_own_sessions();
+    CK_RV value = shares ? CKR_OK : real->C_Finalize(reserved);
+    is_initialised = 0;
+    pthread_mutex_unlock(&lock);
+    return value;
+}
+
 static CK_RV shim_Finalize(void *reserved) {
     struct passage p = {.call = CALL_Finalize, .access = EXCLUSIVE};
-    if (begin(&p) == CKR_OK) {
-        pthread_mutex_lock(&lock);
-        close_own_sessions();
-        if (!shares) p.value = real->C_Finalize(reserved);
-        is_initialised = 0;
-        pthread_mutex_unlock(&lock);
-    }
+    if (begin(&p) == CKR_OK) p.value = finalise(reserved);
     return end(&p);
+}
+
+/* Finalises the module behind the back of who uses it, as another library in the process may do. */
+void shim_finalise(void) {
+    pthread_rwlock_wrlock(&sessions_lock);
+    if (real) finalise(NULL);
+    pthread_rwlock_unlock(&sessions_lock);
 }
 
 /* Waits for hours: nothing is held meanwhile. */

@@ -30,6 +30,7 @@ final class TokenLab: Sendable {
         case metrics, faults
         case suspect, away, awayAtStart, pauses, turns, lockedLater, reader, knee, shortage, noSession, retries, narrow, bounded, outOfOrder
         case shimCalls, shimLimit, shimPace, shimRemoved, shimRules, shimShared
+        case badDay, goodDay
     }
 
     static let shared = try! TokenLab()
@@ -71,16 +72,19 @@ final class TokenLab: Sendable {
             try TokenLab.run("openssl", "x509", "-in", "\(folder)/\(name).pem", "-outform", "DER", "-out", "\(folder)/\(name).der")
             try TokenLab.run("openssl", "x509", "-in", "\(folder)/\(name).pem", "-noout", "-pubkey", "-out", "\(folder)/\(name).pub")
         }
-        for label in Label.allCases.map(\.rawValue) + ["twin", "twin"] {
+        let isForMatrix = TokenLab.matrixTable != nil
+        for label in isForMatrix ? TokenLab.matrixLabels + [TokenLab.matrixCalls] : Label.allCases.map(\.rawValue) + ["twin", "twin"] {
             try TokenLab.run("softhsm2-util", "--init-token", "--free", "--label", label, "--pin", TokenLab.pin, "--so-pin", "12345678")
             if label == "twin" { continue }
             try Self.importKey("rsa", id: "01", label: label, in: folder)
             try Self.importKey("p256", id: "02", label: label, in: folder)
         }
-        for label in [Label.swapped, .renewed, .suspect] { try Self.importKey("other", id: "03", label: label.rawValue, in: folder) }
-        try Self.writeCertificate("p256", id: "02", label: Label.signing.rawValue, in: folder)
-        // A certificate that was replaced: its id now stands at another key.
-        for name in ["other", "p256"] { try Self.writeCertificate(name, id: "02", label: Label.renewed.rawValue, in: folder) }
+        if !isForMatrix {
+            for label in [Label.swapped, .renewed, .suspect, .badDay] { try Self.importKey("other", id: "03", label: label.rawValue, in: folder) }
+            try Self.writeCertificate("p256", id: "02", label: Label.signing.rawValue, in: folder)
+            // A certificate that was replaced: its id now stands at another key.
+            for name in ["other", "p256"] { try Self.writeCertificate(name, id: "02", label: Label.renewed.rawValue, in: folder) }
+        }
 
         let library = folder + "/faultshim.so"
         try FaultShim.compile(to: library)

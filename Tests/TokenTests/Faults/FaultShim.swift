@@ -22,6 +22,7 @@ final class FaultShim: Sendable {
     private let closeSessions: @convention(c) (Label) -> CInt
     private let rules: @convention(c) (UnsafePointer<CChar>) -> CInt
     private let share: @convention(c) (CInt) -> Void
+    private let finaliseModule: @convention(c) () -> Void
 
     /// - Parameter path: of a shim that is loaded or can be.
     init(path: String) throws {
@@ -40,6 +41,7 @@ final class FaultShim: Sendable {
         closeSessions = try function("shim_close_sessions", as: type(of: closeSessions))
         rules = try function("shim_rules", as: type(of: rules))
         share = try function("shim_share", as: type(of: share))
+        finaliseModule = try function("shim_finalise", as: type(of: finaliseModule))
     }
 
     /// Compiles the shim as docs/fault-shim.md says.
@@ -93,6 +95,9 @@ final class FaultShim: Sendable {
         let line = rules(path)
         return line == 0 ? nil : Int(line)
     }
+
+    /// Something else in the process finalises the module.
+    func finalise() { finaliseModule() }
 
     /// This copy closes its own sessions only when it is finalised.
     func shareModule() { share(1) }
