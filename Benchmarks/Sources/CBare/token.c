@@ -1,5 +1,9 @@
 #include "CBare.h"
 #include <dlfcn.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <p11-kit-1/p11-kit/pkcs11.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -22,6 +26,9 @@ struct share {
     const uint8_t *input;
     size_t input_count;
     CK_RV result;
+    EVP_PKEY *verifier;     /* NULL: signatures are not verified */
+    const uint8_t *digest;
+    size_t digest_count;
 };
 
 static bare_token *failed(bare_token *token, const char *what, CK_RV value) {
@@ -72,8 +79,29 @@ bare_token *bare_token_open(const char *path, const char *label, const char *pin
     return token;
 }
 
+/* 1 where the signature, as the mechanism gives it, is good. */
+static int is_good(EVP_PKEY_CTX *context, int is_ecdsa, const unsigned char *signature, size_t count, const uint8_t *digest, size_t digest_count) {
+    if (!is_ecdsa) return EVP_PKEY_verify(context, signature, count, digest, digest_count) == 1;
+    unsigned char der[256], *end = der;
+    ECDSA_SIG *values = ECDSA_SIG_new();
+    ECDSA_SIG_set0(values, BN_bin2bn(signature, (int)count / 2, NULL), BN_bin2bn(signature + count / 2, (int)count / 2, NULL));
+    int length = i2d_ECDSA_SIG(values, &end);
+    ECDSA_SIG_free(values);
+    return EVP_PKEY_verify(context, der, length, digest, digest_count) == 1;
+}
+
+static EVP_PKEY_CTX *verifier(EVP_PKEY *key) {
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(key, NULL);
+    if (context && EVP_PKEY_verify_init(context) == 1 && EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1) return context;
+    EVP_PKEY_CTX_free(context);
+    return NULL;
+}
+
 static void *sign_share(void *argument) {
     struct share *share = argument;
+    int is_ecdsa = share->mechanism == CKM_ECDSA;
+    EVP_PKEY_CTX *context = share->verifier ? verifier(share->verifier) : NULL;
+    if (share->verifier && !context) share->result = CKR_GENERAL_ERROR;
     CK_FUNCTION_LIST *f = share->token->functions;
     CK_SESSION_HANDLE session = share->token->sessions[share->thread];
     for (int i = 0; i < share->count && share->result == CKR_OK; i++) {
@@ -82,16 +110,21 @@ static void *sign_share(void *argument) {
         unsigned long count = sizeof signature;
         share->result = f->C_SignInit(session, &mechanism, share->token->key);
         if (share->result == CKR_OK) share->result = f->C_Sign(session, (unsigned char *)share->input, share->input_count, signature, &count);
+        if (context && share->result == CKR_OK && !is_good(context, is_ecdsa, signature, count, share->digest, share->digest_count))
+            share->result = CKR_SIGNATURE_INVALID;
     }
+    EVP_PKEY_CTX_free(context);
     return NULL;
 }
 
-unsigned long bare_token_sign(bare_token *token, unsigned long mechanism, const uint8_t *input, size_t input_count, int count) {
+static CK_RV sign_all(bare_token *token, struct share work, int count) {
     struct share shares[THREADS_MAX];
     pthread_t threads[THREADS_MAX];
     for (int i = 0; i < token->threads; i++) {
         int from = (int)((long)count * i / token->threads), to = (int)((long)count * (i + 1) / token->threads);
-        shares[i] = (struct share){token, i, to - from, mechanism, input, input_count, CKR_OK};
+        shares[i] = work;
+        shares[i].thread = i;
+        shares[i].count = to - from;
         if (i > 0 && pthread_create(&threads[i], NULL, sign_share, &shares[i]) != 0) return CKR_HOST_MEMORY;
     }
     sign_share(&shares[0]);
@@ -100,6 +133,23 @@ unsigned long bare_token_sign(bare_token *token, unsigned long mechanism, const 
         pthread_join(threads[i], NULL);
         if (result == CKR_OK) result = shares[i].result;
     }
+    return result;
+}
+
+unsigned long bare_token_sign(bare_token *token, unsigned long mechanism, const uint8_t *input, size_t input_count, int count) {
+    return sign_all(token, (struct share){.token = token, .mechanism = mechanism, .input = input, .input_count = input_count}, count);
+}
+
+unsigned long bare_token_sign_verified(bare_token *token, unsigned long mechanism, const uint8_t *input, size_t input_count,
+                                       const uint8_t *certificate, size_t certificate_count, const uint8_t *digest, size_t digest_count, int count) {
+    X509 *parsed = d2i_X509(NULL, &certificate, (long)certificate_count);
+    EVP_PKEY *key = parsed ? X509_get_pubkey(parsed) : NULL;
+    if (!key) return CKR_GENERAL_ERROR;
+    struct share work = {.token = token, .mechanism = mechanism, .input = input, .input_count = input_count,
+                         .verifier = key, .digest = digest, .digest_count = digest_count};
+    CK_RV result = sign_all(token, work, count);
+    EVP_PKEY_free(key);
+    X509_free(parsed);
     return result;
 }
 

@@ -5,14 +5,20 @@ final class BareToken {
     struct Failure: Error, CustomStringConvertible { let description: String }
 
     private let token: OpaquePointer
+    private let certificate: [UInt8]
     private let mechanism: UInt
     private let input: [UInt8]
 
-    init(_ scene: Scene, _ key: Key, threads: Int) throws {
-        guard let token = bare_token_open(scene.module, Scene.label(threads), scene.pin, key.id, Int32(threads)) else {
+    convenience init(_ scene: Scene, _ key: Key, threads: Int) throws {
+        try self.init(scene, key, module: scene.module, label: Scene.label(threads), threads: threads)
+    }
+
+    init(_ scene: Scene, _ key: Key, module: String, label: String, threads: Int) throws {
+        guard let token = bare_token_open(module, label, scene.pin, key.id, Int32(threads)) else {
             throw Failure(description: "the bare token does not open")
         }
         self.token = token
+        certificate = try scene.certificate(key.name).der
         let digest = [UInt8](repeating: 0x5A, count: 32)
         switch key {
         case .rsa2048:
@@ -30,5 +36,13 @@ final class BareToken {
     func sign(_ count: Int) throws {
         let value = bare_token_sign(token, mechanism, input, input.count, Int32(count))
         guard value == 0 else { throw Failure(description: "the bare C_Sign loop: CKR 0x\(String(value, radix: 16))") }
+    }
+
+    /// Each signature is verified with the certificate's public key.
+    func signAndVerify(_ count: Int) throws {
+        let digest = [UInt8](repeating: 0x5A, count: 32)
+        let value = bare_token_sign_verified(
+            token, mechanism, input, input.count, certificate, certificate.count, digest, digest.count, Int32(count))
+        guard value == 0 else { throw Failure(description: "the bare loop of C_Sign and verify: CKR 0x\(String(value, radix: 16))") }
     }
 }

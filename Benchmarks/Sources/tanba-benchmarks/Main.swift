@@ -7,6 +7,13 @@ import Foundation
         ("hashing", measureHashing),
         ("token-rsa2048", { try await measureToken($0, .rsa2048, $1, $2) }),
         ("token-p256", { try await measureToken($0, .p256, $1, $2) }),
+        ("signer-rsa2048", { try await measureSigner($0, .rsa2048, checked: false, $1, $2) }),
+        ("signer-rsa2048-checked", { try await measureSigner($0, .rsa2048, checked: true, $1, $2) }),
+        ("signer-p256", { try await measureSigner($0, .p256, checked: false, $1, $2) }),
+        ("signer-p256-checked", { try await measureSigner($0, .p256, checked: true, $1, $2) }),
+        ("knee", measureKnee),
+        ("four-tokens", measureFourTokens),
+        ("dead-neighbour", measureDeadNeighbour),
         ("pipeline-embedded-rsa2048", { try await measurePipeline($0, .rsa2048, $1, $2) }),
         ("pipeline-embedded-p256", { try await measurePipeline($0, .p256, $1, $2) }),
         ("json", measureJSON),
@@ -18,7 +25,8 @@ import Foundation
             let scene = try Scene()
             var outcomes: [Outcome] = []
             print(
-                "CPU microseconds per document; ratio = reference / ours (1: as fast, less: slower), median and quartiles of \(options.effort.rounds) rounds"
+                "CPU microseconds per document, or signatures a second (/s); ratio 1: as fast as the reference, less: slower; median and quartiles of "
+                    + "\(options.effort.rounds) rounds (/s: of fewer)"
             )
             print(row("measure", "ours", "reference", "ratio", "spread", "reference is; beside it"))
             for (name, run) in measures where try options.takes(name) {
@@ -41,9 +49,10 @@ import Foundation
 
     private static func text(_ outcome: Outcome) -> String {
         var beside = outcome.beside.map { "\($0.name) \(digits($0.microseconds))" }
+        beside += outcome.remarks
         if let rates = outcome.rates { beside.append(String(format: "%.0f of %.0f documents/s", rates.ours, rates.reference)) }
         return row(
-            outcome.measure, digits(outcome.ours), digits(outcome.reference), String(format: "%.3f", outcome.ratio),
+            outcome.measure, digits(outcome.ours, outcome.unit), digits(outcome.reference, outcome.unit), String(format: "%.3f", outcome.ratio),
             String(format: "%.3f-%.3f", outcome.spread.0, outcome.spread.1), ([outcome.referenceName] + beside).joined(separator: "; "))
     }
 
@@ -55,7 +64,9 @@ import Foundation
         }.joined(separator: "  ")
     }
 
-    private static func digits(_ microseconds: Double) -> String { String(format: microseconds < 100 ? "%.2f" : "%.1f", microseconds) }
+    private static func digits(_ number: Double, _ unit: Outcome.Unit = .microseconds) -> String {
+        unit == .rate ? String(format: "%.0f/s", number) : String(format: number < 100 ? "%.2f" : "%.1f", number)
+    }
 
     private struct Line: Encodable {
         let measure: String
@@ -68,7 +79,7 @@ import Foundation
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         return try encoder.encode(
             outcomes.map {
-                Line(measure: $0.measure, ours: $0.ours, reference: $0.reference, ratio: $0.ratio, unit: "CPU us/document")
+                Line(measure: $0.measure, ours: $0.ours, reference: $0.reference, ratio: $0.ratio, unit: $0.unit.rawValue)
             })
     }
 }

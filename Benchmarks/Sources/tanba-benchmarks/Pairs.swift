@@ -11,6 +11,9 @@ struct Effort {
     static let quick = Effort(rounds: 5, share: 0.25)
 
     func documents(_ full: Int) -> Int { max(1, Int(Double(full) * share)) }
+    func seconds(_ full: Double) -> Double { full * share }
+    /// Rounds of a measure of seconds.
+    var turns: Int { (rounds + 2) / 3 }
 }
 
 /// One way to do the work of a measure.
@@ -25,18 +28,39 @@ struct Side {
 
 /// What a measure found.
 struct Outcome {
+    /// What is compared, and which way is better.
+    enum Unit: String {
+        /// Less is better: the ratio is reference / ours.
+        case microseconds = "CPU us/document"
+        /// By the wall clock, where signatures wait for a token and not for a processor. More is better: the ratio is ours / reference.
+        case rate = "signatures/s"
+    }
+
     let measure: String
-    /// Medians, CPU microseconds per document.
+    var unit = Unit.microseconds
+    /// Medians.
     let ours: Double
     let reference: Double
     let referenceName: String
-    /// Median of the rounds' ratios, reference / ours, with the quartiles.
+    /// Median of the rounds' ratios, with the quartiles.
     let ratio: Double
     let spread: (Double, Double)
     /// Others that were measured in the same rounds.
-    let beside: [(name: String, microseconds: Double)]
+    var beside: [(name: String, microseconds: Double)] = []
     /// Documents a second by the wall clock, medians; of interest where several threads work.
-    let rates: (ours: Double, reference: Double)?
+    var rates: (ours: Double, reference: Double)?
+    /// What else is to be said.
+    var remarks: [String] = []
+}
+
+extension Outcome {
+    /// From rates that were measured in turns.
+    init(_ measure: String, ours: [Double], reference: [Double], referenceName: String, remarks: [String]) {
+        let ratios = zip(ours, reference).map { $0 / $1 }
+        self.init(
+            measure: measure, unit: .rate, ours: quantile(ours, 0.5), reference: quantile(reference, 0.5), referenceName: referenceName,
+            ratio: quantile(ratios, 0.5), spread: (quantile(ratios, 0.25), quantile(ratios, 0.75)), remarks: remarks)
+    }
 }
 
 /// Does all sides' work in each round, in turns first to last and last to first, so that what changes on the machine meets all alike.
@@ -69,7 +93,7 @@ func measurePairs(
         rates: showsRates ? (quantile(rates[0], 0.5), quantile(rates[1], 0.5)) : nil)
 }
 
-private func quantile(_ values: [Double], _ part: Double) -> Double {
+func quantile(_ values: [Double], _ part: Double) -> Double {
     let sorted = values.sorted()
     let place = part * Double(sorted.count - 1)
     let below = Int(place)

@@ -10,16 +10,19 @@ import TokenSigner
 struct Scene {
     let folder: String
     let module: String
+    /// The module behind the fault shim; the tokens of `slowLabels` are for it alone.
+    let shim: String
     let pin: String
     private let registry = TokenRegistry(log: .silent, metrics: Metrics())
 
     init() throws {
         let environment = ProcessInfo.processInfo.environment
         guard let folder = environment["TANBA_BENCHMARK_FOLDER"], let module = environment["TANBA_BENCHMARK_MODULE"],
-            let pin = environment["TANBA_BENCHMARK_PIN"]
+            let shim = environment["TANBA_BENCHMARK_SHIM"], let pin = environment["TANBA_BENCHMARK_PIN"]
         else { throw Usage(description: "start this with Benchmarks/run") }
         self.folder = folder
         self.module = module
+        self.shim = shim
         self.pin = pin
     }
 
@@ -33,6 +36,18 @@ struct Scene {
             TokenSettings(name: label, module: module, label: label, pin: Secret(Array(pin.utf8)), sessions: sessions, fixedWidth: sessions))
         return try await TokenSigner.start(token, key: [key.id], certificate: certificate(key.name), chain: [certificate("ca")], checks: checks)
     }
+
+    /// The P-256 key of a token behind the shim, as a worker has it.
+    func slowSigner(_ label: String) async throws -> TokenSigner {
+        let token = registry.token(
+            TokenSettings(name: label, module: shim, label: label, pin: Secret(Array(pin.utf8)), sessions: 16))
+        return try await TokenSigner.start(token, key: [Key.p256.id], certificate: certificate(Key.p256.name))
+    }
+
+    /// Keeps the signer busy until its width is found.
+    func settle(_ signer: TokenSigner, _ key: Key, seconds: Double) async throws { _ = try await sign(for: seconds, with: signer, key) }
+
+    static let slowLabels = ["slow-1", "slow-2", "slow-3", "slow-4"]
 
     static func label(_ sessions: Int) -> String { sessions == 1 ? "one" : "two" }
 }

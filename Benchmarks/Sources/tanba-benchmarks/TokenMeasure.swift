@@ -13,23 +13,3 @@ func measureToken(_ measure: String, _ key: Key, _ effort: Effort, _ scene: Scen
         reference: Side(name: "bare C_Sign loop") { try bare.sign(count) },
         beside: [Side(name: "with each signature checked") { try await sign(digests, with: checked, key) }])
 }
-
-/// As the pipeline does: batches of the signer's size, two for each of its lanes at once, one to work on and one behind it.
-private func sign(_ digests: [[UInt8]], with signer: TokenSigner, _ key: Key) async throws {
-    let size = signer.batchSize
-    try await withThrowingTaskGroup(of: Int.self) { group in
-        var start = 0
-        var inFlight = 0
-        while start < digests.count || inFlight > 0 {
-            if start < digests.count, inFlight < 2 * signer.width {
-                let batch = Array(digests[start..<min(start + size, digests.count)])
-                group.addTask { try await signer.sign(batch, with: key.algorithm).count }
-                start += size
-                inFlight += 1
-            } else {
-                _ = try await group.next()
-                inFlight -= 1
-            }
-        }
-    }
-}

@@ -18,6 +18,9 @@ typedef struct bare_token bare_token;
 bare_token *bare_token_open(const char *module, const char *label, const char *pin, uint8_t id, int threads);
 /* C_SignInit and C_Sign `count` times, spread over the threads; `input` is what the mechanism takes in. 0 or the CKR of the first failure. */
 unsigned long bare_token_sign(bare_token *token, unsigned long mechanism, const uint8_t *input, size_t input_count, int count);
+/* The same, and each signature is verified with the certificate's public key (EVP_PKEY_verify): SHA-256, RSA PKCS #1 v1.5 or ECDSA. */
+unsigned long bare_token_sign_verified(bare_token *token, unsigned long mechanism, const uint8_t *input, size_t input_count,
+                                       const uint8_t *certificate, size_t certificate_count, const uint8_t *digest, size_t digest_count, int count);
 void bare_token_close(bare_token *token);
 
 /* --- Hashing --- */
