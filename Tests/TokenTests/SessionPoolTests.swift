@@ -239,4 +239,54 @@ import Testing
         await pool.close()
         token.close()
     }
+
+    /// Goal: whatever happens at once, each caller is answered and the pool is well afterwards. Method: sixteen callers sign while the width
+    /// jumps, the token gives more or fewer sessions, drops all of them, and asks for patience; by numbers that are the same each time.
+    @Test func nothingIsLostInAStorm() async throws {
+        let label = TokenLab.Label.storm.rawValue
+        let token = try lab.token(.storm)
+        let pool = SessionPool(token: token, sessionsMax: 8, retryPauses: [.microseconds(200), .milliseconds(1)])
+        let answered = Locked((good: 0, bad: 0))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<16 {
+                group.addTask {
+                    for _ in 0..<60 {
+                        do throws(PKCS11Error) {
+                            let count = try await pool.run(sign)
+                            answered.withLock { $0.good += count == 64 ? 1 : 0 }
+                        } catch {
+                            #expect(error.advice != .stop && error.advice != .takeOutOfService, "\(error)")
+                            answered.withLock { $0.bad += 1 }
+                        }
+                    }
+                }
+            }
+            group.addTask {
+                var random = SimulatedToken.Generator(state: 20)
+                while answered.withLock({ $0.good + $0.bad }) < 800 {
+                    switch Int.random(in: 0..<6, using: &random) {
+                    case 0: shim.limitSessions(of: label, to: Int.random(in: 1...10, using: &random), isHidden: true)
+                    case 1: shim.limitSessions(of: label, to: nil)
+                    case 2: lab.closeSessions(of: .storm)
+                    case 3: shim.fail("C_Sign", of: label, with: .hostMemory, times: Int.random(in: 1...4, using: &random))
+                    case 4: pool.liftCeiling()
+                    default: pool.width = Int.random(in: 1...8, using: &random)
+                    }
+                    _ = try? await pool.run { (session: borrowing Session) throws(PKCS11Error) in session.epoch }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(answered.withLock { $0.good + $0.bad } == 16 * 60)
+        #expect(answered.withLock { $0.good } > 16 * 30, "\(answered.withLock { $0 })")
+        shim.limitSessions(of: label, to: nil)
+        shim.fail("C_Sign", of: label, with: .ok, times: 0)
+        pool.liftCeiling()
+        pool.width = 8
+        for _ in 0..<20 { #expect(try await pool.run(sign) == 64) }
+        await pool.close()
+        #expect(shim.openSessions(of: label) == 1)
+        token.close()
+        #expect(shim.openSessions(of: label) == 0)
+    }
 }

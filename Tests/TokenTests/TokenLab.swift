@@ -28,7 +28,7 @@ final class TokenLab: Sendable {
         case signing, wrongPIN, wrongPINShared, finalTry, locked, vague, loggedOut, lostSessions, lostSigner, swapped, renewed, shared,
             reopened
         case metrics, faults
-        case suspect, away, awayAtStart, pauses, turns, lockedLater, reader, knee, shortage, noSession, retries, narrow, bounded, outOfOrder
+        case suspect, away, awayAtStart, pauses, turns, lockedLater, reader, knee, shortage, noSession, retries, narrow, bounded, outOfOrder, storm
         case shimCalls, shimLimit, shimPace, shimRemoved, shimRules, shimShared
         case badDay, goodDay
     }

@@ -6,7 +6,8 @@
 /// `width * signatures / seconds in lanes` (Little's law), which needs no more than a few batches a lane and takes no harm from the
 /// pauses between bursts of work. A trial lasts until its mean is known to 1.5 %.
 ///
-/// A value: who uses it brings the time, the batches and a lock. See docs/token-faults.md for what it does with CKR_SESSION_COUNT.
+/// What was found is reviewed after a minute of work, then ever more rarely; soon when the rate has become another one.
+/// A value: who uses it brings the time, the batches and a lock.
 struct KneeFinder: Sendable {
     /// How many lanes should run now.
     private(set) var width: Int

@@ -36,6 +36,8 @@ struct KeyHealth {
     /// The epoch of its last wrong signature, until it has proved itself again.
     var doubtedEpoch: Int?
     weak var signer: TokenSigner?
+
+    var isSuspect: Bool { if case .suspect = verdict { true } else { false } }
 }
 
 extension SharedToken.State {
@@ -93,13 +95,11 @@ extension SharedToken {
     /// - Parameter isOpening: whether the token was being opened, found or asked for itself; then every failure is its own.
     func wentOut(_ error: PKCS11Error, isOpening: Bool = false) -> TokenFailure {
         if case .closed = error.fault { return TokenFailure(error: Self.closed(name), scope: .token) }
-        let isLockedOut =
-            error.advice == .takeOutOfService
-            || (try? Module.load(path: settings.module, environment: settings.environment))?.outOfService(label: settings.label) != nil
+        let (module, wasOpen) = state.withLock { ($0.module, $0.pool != nil) }
+        let isLockedOut = error.advice == .takeOutOfService || module?.outOfService(label: settings.label) != nil
         if error.advice == .stop, !isLockedOut, !isOpening {
             return TokenFailure(error: SignerError(error, token: name, isPermanent: true), scope: .key)
         }
-        let wasOpen = state.withLock { $0.pool != nil }
         var failure = SignerError(error, token: name, isPermanent: isLockedOut || error.advice == .stop && !wasOpen)
         if isLockedOut, failure.remedy.isEmpty {
             failure.remedy = "The PIN was tried once and is not tried again by itself: check it and start again."
@@ -114,18 +114,46 @@ extension SharedToken {
         return TokenFailure(error: failure, scope: .token)
     }
 
-    /// The token answered and a key of it signed, or failed for a reason of its own.
-    func cameIn() {
-        update { if !$0.isClosed { $0.outage = nil } }
+    /// The key has proved itself.
+    ///
+    /// - Parameter trust: the token's when the proof began: what went wrong meanwhile counts against the key.
+    func proved(_ signer: TokenSigner, _ trust: Int) {
+        update { state in
+            if !state.isClosed { state.outage = nil }
+            var health = state.keys[signer.number] ?? KeyHealth()
+            health.signer = signer
+            health.verdict = .proven
+            health.wasProven = true
+            health.trust = trust
+            health.doubtedEpoch = nil
+            state.keys[signer.number] = health
+        }
+    }
+
+    /// Writes down what a failure says of a key: one that was right once is waited for, whatever it does now.
+    ///
+    /// - Returns: the failure as its caller sees it.
+    func failed(_ key: Int, _ failure: TokenFailure) -> TokenFailure {
+        // The whole token's failures are written down already.
+        guard failure.scope != .token else { return failure }
+        var error = failure.error
+        if health(key).wasProven { error.isPermanent = false }
+        update { state in
+            if !state.isClosed { state.outage = nil }
+            guard let health = state.keys[key], health.wasProven else { return }
+            if failure.scope == .mismatch {
+                state.keys[key]?.verdict = .suspect(error)
+            } else if !health.isSuspect {
+                state.keys[key]?.verdict = .failing(error)
+            }
+        }
+        return TokenFailure(error: error, scope: failure.scope)
     }
 
     /// A signature made in this epoch was wrong. Nothing is signed with the token before its keys have proved themselves anew.
     func distrust(_ key: Int, epoch: Int, _ error: SignerError) {
         metrics.mismatch()
-        let isNew = state.withLock { state in
-            if case .suspect? = state.keys[key]?.verdict { return false }
-            return true
-        }
+        let isNew = !health(key).isSuspect
         if isNew { log.error("token-wrong-signature", error.reason) }
         update { state in
             if isNew { state.trust += 1 }

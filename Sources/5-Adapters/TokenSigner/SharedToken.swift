@@ -20,6 +20,7 @@ public final class SharedToken: Sendable {
     let state: Locked<State>
 
     struct State {
+        var module: Module?
         var pool: SessionPool?
         var users = 0
         var isClosed = false
@@ -106,6 +107,7 @@ public final class SharedToken: Sendable {
     private func openNow() throws(PKCS11Error) {
         guard !isClosed else { throw PKCS11Error.closed }
         let module = try Module.load(path: settings.module, environment: settings.environment)
+        state.withLock { $0.module = module }
         let token = try Token(module: module, label: settings.label)
         try token.logIn(settings.pin)
         let info = try token.info()

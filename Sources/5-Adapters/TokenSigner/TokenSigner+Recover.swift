@@ -40,17 +40,10 @@ extension TokenSigner {
         token.update(number) { $0.probes += 1 }
         do throws(TokenFailure) {
             try await token.connect(doubting: health.doubtedEpoch)
-            // What goes wrong while the key proves itself counts against it.
             let trust = token.state.withLock { $0.trust }
             let proven = try await KeyProbe(token: token, key: key, use: use).prove(certificate, challenges: 4)
             pace.withLock { $0 = proven.seconds }
-            token.cameIn()
-            token.update(number) { health in
-                health.verdict = .proven
-                health.wasProven = true
-                health.trust = trust
-                health.doubtedEpoch = nil
-            }
+            token.proved(self, trust)
             return nil
         } catch {
             return token.failed(number, error)
@@ -59,25 +52,5 @@ extension TokenSigner {
 
     private static func pause(after probes: Int) -> Duration {
         min(.seconds(30), .milliseconds(100) * (1 << min(probes - 1, 16))) * Double.random(in: 0.5...1)
-    }
-}
-
-extension SharedToken {
-    /// Writes down what a failure says of a key.
-    /// - Returns: the failure as its caller sees it: a key that was right once is waited for.
-    func failed(_ key: Int, _ failure: TokenFailure) -> TokenFailure {
-        guard failure.scope != .token else { return failure }
-        let health = health(key)
-        var error = failure.error
-        if health.wasProven { error.isPermanent = false }
-        cameIn()
-        update(key) { health in
-            switch failure.scope {
-            case .mismatch where health.wasProven: health.verdict = .suspect(error)
-            case .key where health.wasProven: if case .suspect = health.verdict {} else { health.verdict = .failing(error) }
-            default: break
-            }
-        }
-        return TokenFailure(error: error, scope: failure.scope)
     }
 }

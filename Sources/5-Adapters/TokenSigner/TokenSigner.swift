@@ -59,7 +59,6 @@ public final class TokenSigner: DigestSigner {
             try await token.connect()
             trust = token.state.withLock { $0.trust }
             proven = try await KeyProbe(token: token, key: key, use: use).prove(certificate)
-            token.cameIn()
         } catch {
             guard mayBeAway, certificate != nil, !error.error.isPermanent else { throw error.error }
         }
@@ -67,13 +66,7 @@ public final class TokenSigner: DigestSigner {
             token, key: key, number: token.register(), certificate: proven?.certificate ?? certificate!, chain: chain, checks: checks,
             use: use, pace: Locked(proven?.seconds ?? 0.020))
         token.retain()
-        token.update(signer.number) { health in
-            health.signer = signer
-            guard proven != nil else { return }
-            health.verdict = .proven
-            health.wasProven = true
-            health.trust = trust
-        }
+        if proven == nil { token.update(signer.number) { $0.signer = signer } } else { token.proved(signer, trust) }
         return signer
     }
 
