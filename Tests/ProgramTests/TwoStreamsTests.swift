@@ -39,4 +39,26 @@ import Testing
         #expect(ended.errors.contains("absent"), "\(ended)")
         #expect(!ended.errors.contains("a-pin-nobody-sees"))
     }
+
+    /// Half of the partitions come to a worker whose token is away. It gives them up, and the other signs everything.
+    @Test(.enabled(if: TestBroker.isAvailable, noBroker)) func aWorkerWithoutItsTokenLeavesItsPartitionsToTheOther() async throws {
+        let stand = try await WorkerStand(limits: "in-flight: 100, give-up: 8s")
+        let text = String(decoding: try stand.stand.read("tanba.yaml"), as: UTF8.self)
+        try stand.stand.write(
+            text.replacing("label: tanba-demo", with: "label: absent").replacing("worker: {id: ", with: "worker: {id: other-")
+                .replacing("port-file: port", with: "port-file: other-port"), to: "other.yaml")
+        let without = try stand.stand.start("tanba-worker", ["--config", "other.yaml"])
+        try await without.wait(for: "its first partitions") { without.errorsSoFar.contains("partition-taken") }
+        try stand.stand.writeDocuments(40)
+        try await stand.enqueue(profile: "p256-b")
+        let with = try stand.startWorker()
+        let results = try await stand.results(of: "package")
+        #expect(results.count == 40)
+        try await stand.drain(with)
+        without.send(SIGTERM)
+        let ended = try await without.ended(within: .seconds(20))
+        let events = WorkerStand.events(of: ended.errors)
+        #expect(events.contains("kafka-standing-by") && !events.contains("token-healthy"), "\(ended)")
+        try await stand.stand.audit(["--stream", stand.stream, "--bootstrap", stand.bootstrap], signed: 40)
+    }
 }
