@@ -59,7 +59,7 @@ let package = Package(
         .adapter("Configuration", uses: "SigningModel", "CMS", "LibCrypto", "OperatingSystem", "YAML"),
         .adapter("DocumentHashing", uses: "SigningModel", "LibCrypto", "OperatingSystem"),
         .adapter("TokenSigner", uses: "SigningPipeline", "DER", "JSON", "CMS", "PKCS11", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
-        .adapter("TokenCeremony", uses: "CertificationRequest", "PKCS11", "LibCrypto", "OperatingSystem"),
+        .adapter("TokenCeremony", uses: "TokenSigner", "SigningPipeline", "CertificationRequest", "CMS", "PKCS11", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("FileKeySigner", uses: "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("TimeStampClient", uses: "SigningPipeline", "CertificateTrust", "TimeStampProtocol", "DER", "LibCrypto", "HTTPClient", "OperatingSystem", "Log", "Metrics"),
         .adapter("SigningSetup", uses: "Configuration", "TokenSigner", "FileKeySigner", "TimeStampClient", "SigningPipeline", "CertificateTrust", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),

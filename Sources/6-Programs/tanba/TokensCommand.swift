@@ -6,9 +6,10 @@ import TokenCeremony
 /// `tanba tokens`: what the operator does with tokens, one file a command (Tokens*.swift).
 enum TokensCommand {
     static let declaration = Command(
-        "tokens", summary: "list and watch tokens, and make tokens, keys and requests for certificates",
+        "tokens", summary: "list, watch and test tokens, and make tokens, keys and requests for certificates",
         commands: [
-            TokensListCommand.declaration, TokensWatchCommand.declaration, TokensInitCommand.declaration, TokensKeyCommand.declaration,
+            TokensListCommand.declaration, TokensWatchCommand.declaration, TokensTestCommand.declaration, TokensInitCommand.declaration,
+            TokensKeyCommand.declaration,
             TokensCSRCommand.declaration, TokensImportCommand.declaration,
         ])
 
@@ -16,6 +17,7 @@ enum TokensCommand {
         switch invocation.command {
         case "tokens list": try TokensListCommand(invocation).run()
         case "tokens watch": try await TokensWatchCommand(invocation).run()
+        case "tokens test": try await TokensTestCommand(invocation).run()
         case "tokens init": try TokensInitCommand(invocation).run()
         case "tokens key": try TokensKeyCommand(invocation).run()
         case "tokens csr": try TokensCSRCommand(invocation).run()
@@ -135,7 +137,7 @@ extension Invocation {
 }
 
 extension TokenPlace {
-    fileprivate init(_ token: TanbaConfiguration.Token, in configuration: TanbaConfiguration) {
+    init(_ token: TanbaConfiguration.Token, in configuration: TanbaConfiguration) {
         self.init(
             name: token.name, module: token.module, environment: configuration.environment(ofModule: token.module), label: token.label,
             pin: token.pin)
