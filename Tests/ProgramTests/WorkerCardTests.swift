@@ -49,6 +49,48 @@ struct WorkerCardTests {
         #expect(inserted.allSatisfy { $0.contains("\"reader\":\"\(Self.reader)\"") && $0.contains("\"card\":\"Kaztoken\"") }, "\(ended)")
     }
 
+    /// The token is pulled out and put back together with its card. While nothing is asked to be signed nobody would notice; the card's
+    /// going takes the token out and its coming brings it in, long before it would be tried again by itself.
+    @Test func aTokenGoesAndComesWithItsCard() async throws {
+        let readers = try VirtualReaders()
+        let module = try #require(try ProgramLab.shared.get().configuration.firstMatch(of: /module: "?([^"\s]+)/)).1
+        let lab = try await WorkerStand { $0.replacing(module, with: "faultshim.so") }
+        let sources = lab.stand.lab.repository + "/Tests/FaultShim"
+        let built = try await lab.stand.run(
+            "/bin/sh", ["-c", "cc -shared -fPIC -O1 -o faultshim.so \(sources)/[a-z]*.c $(pkg-config --cflags p11-kit-1) -ldl -lpthread"])
+        #expect(built.status == 0, "\(built)")
+        let shim = ["TANBA_SHIM_MODULE": String(module), "TANBA_SHIM_RULES": lab.stand("rules")]
+        try readers.insert(Self.kaztoken)
+        let worker = try lab.startWorker(environment: readers.environment.merging(shim) { $1 })
+        func seen(_ event: String, _ count: Int = 1, within limit: Duration = .seconds(10)) async throws {
+            try await worker.wait(for: "\(count) times \(event)", within: limit) {
+                worker.errorsSoFar.split(separator: "\n").count { $0.contains("\"event\":\"\(event)\"") } >= count
+            }
+        }
+        try await seen("card-inserted")
+        try await worker.wait(for: "readiness") { try await lab.get("/ready").status == 200 }
+        let settled = worker.errorsSoFar.split(separator: "\n").count { $0.contains("\"event\":\"token-up\"") }
+
+        try lab.stand.write("removed * CKR_DEVICE_REMOVED\n", to: "rules")
+        try readers.remove()
+        try await seen("card-removed")
+        try await seen("token-out")
+        try lab.stand.writeDocuments(4)
+        try await lab.enqueue(profile: "p256-b")
+        // Until its pauses have grown to several seconds
+        try await Task.sleep(for: .seconds(8))
+        #expect(try await lab.results().isEmpty)
+        #expect(try await lab.get("/ready").status == 503)
+
+        try lab.stand.write("", to: "rules")
+        try readers.insert(Self.kaztoken)
+        try await seen("card-inserted", 2)
+        try await seen("token-up", settled + 1, within: .seconds(3))
+        #expect(try await lab.results(of: "package").count == 4)
+        let ended = try await lab.drain(worker)
+        #expect(ended.errors.split(separator: "\n").count { $0.contains("\"event\":\"started\"") } == 1, "\(ended)")
+    }
+
     /// `readers: {watch: …}`: off is off; and a worker that is to watch says that there is nothing, once, and works all the same.
     @Test func watchingIsSwitched() async throws {
         let readers = try VirtualReaders()

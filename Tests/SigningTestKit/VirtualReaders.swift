@@ -177,7 +177,9 @@ private let readerScript = #"""
 
     def remove(slot):
         card = cards.pop(slot)
-        card.shutdown(socket.SHUT_RDWR); card.close()
+        try: card.shutdown(socket.SHUT_RDWR)
+        except OSError: pass  # pcscd went first
+        card.close()
 
     try:
         start("Virtual PCD")

@@ -16,7 +16,9 @@ public struct PCSCError: Error, Hashable, Sendable, CustomStringConvertible {
             switch code {
             case Int(SCARD_E_NO_SERVICE), Int(SCARD_E_SERVICE_STOPPED), Int(SCARD_F_COMM_ERROR):
                 "Start pcscd, for instance with `systemctl enable --now pcscd.socket`."
-            case Int(SCARD_W_SECURITY_VIOLATION): "Allow this user to use pcscd (polkit's action org.debian.pcsc-lite.access_pcsc)."
+            // Also what libpcsclite says when pcscd is killed while it is asked (ECONNRESET)
+            case Int(SCARD_W_SECURITY_VIOLATION):
+                "Start pcscd if it has ended; else allow this user to use it (polkit's action org.debian.pcsc-lite.access_pcsc)."
             default: ""
             }
     }

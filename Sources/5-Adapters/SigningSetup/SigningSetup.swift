@@ -53,6 +53,9 @@ public struct SigningSetup: Sendable {
         authorities = Array(builder.authorities.values)
     }
 
+    /// Cards came or went: tokens that are in look whether they still are, and those that are out are tried at once.
+    public func readersChanged() async { await registry.readersChanged() }
+
     /// Logs out of the tokens and closes connections; after the last pipeline ended.
     public func close() async { await Self.close(profiles, authorities) }
 

@@ -60,7 +60,7 @@ final class Service: Sendable {
         let cards: CardWatch?
         do {
             operations = try configuration.operations.map { try serve($0) }
-            cards = try CardWatch.start(configuration.readers, report: report, metrics: metrics)
+            cards = try CardWatch.start(configuration.readers, report: report, metrics: metrics) { [setup] in await setup.readersChanged() }
         } catch {
             await close()
             throw error
