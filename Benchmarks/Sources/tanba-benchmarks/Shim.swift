@@ -6,7 +6,8 @@ struct Shim {
     private let setRemoved: @convention(c) (UnsafePointer<CChar>, CUnsignedLong) -> Void
 
     init(_ scene: Scene) throws {
-        guard let library = dlopen(scene.shim, RTLD_NOW | RTLD_LOCAL), let knee = dlsym(library, "shim_knee"), let remove = dlsym(library, "shim_remove")
+        guard let library = dlopen(scene.shim, RTLD_NOW | RTLD_LOCAL), let knee = dlsym(library, "shim_knee"),
+            let remove = dlsym(library, "shim_remove")
         else { throw Usage(description: "the fault shim \(scene.shim) is not there") }
         setKnee = unsafeBitCast(knee, to: type(of: setKnee))
         setRemoved = unsafeBitCast(remove, to: type(of: setRemoved))

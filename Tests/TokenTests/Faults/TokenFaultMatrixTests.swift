@@ -51,7 +51,7 @@ import TokenSigner
         await signer.close()
         #expect(await stand.problems() == [])
         let others = [
-            "C_GetInfo", "C_GetSlotInfo", "C_GetMechanismList", "C_GetMechanismInfo", "C_WaitForSlotEvent", "C_InitToken", "C_InitPIN", "C_SetPIN",
+            "C_GetInfo", "C_GetSlotInfo", "C_GetMechanismInfo", "C_WaitForSlotEvent", "C_InitToken", "C_InitPIN", "C_SetPIN",
             "C_CloseAllSessions", "C_GetOperationState",
             "C_SetOperationState", "C_CreateObject", "C_CopyObject", "C_DestroyObject", "C_GetObjectSize", "C_SetAttributeValue", "C_EncryptInit",
             "C_DecryptInit", "C_DigestInit", "C_SignUpdate", "C_SignFinal", "C_SignRecoverInit", "C_VerifyInit", "C_Verify", "C_GenerateKey",
