@@ -29,6 +29,7 @@ final class TokenLab: Sendable {
             reopened
         case metrics, faults
         case suspect, away, awayAtStart, pauses, turns, lockedLater, reader, knee, shortage, noSession, retries, narrow, bounded, outOfOrder, storm
+        case methods
         case shimCalls, shimLimit, shimPace, shimRemoved, shimRules, shimShared
         case badDay, goodDay
     }
@@ -84,6 +85,11 @@ final class TokenLab: Sendable {
             try Self.writeCertificate("p256", id: "02", label: Label.signing.rawValue, in: folder)
             // A certificate that was replaced: its id now stands at another key.
             for name in ["other", "p256"] { try Self.writeCertificate(name, id: "02", label: Label.renewed.rawValue, in: folder) }
+            // Keys of every kind that signs
+            for (name, id) in Self.furtherKeys {
+                try Self.makeKey(name, in: folder)
+                try Self.importKey(name, id: Self.hex(id), label: Label.methods.rawValue, in: folder)
+            }
         }
 
         let library = folder + "/faultshim.so"
@@ -105,6 +111,23 @@ final class TokenLab: Sendable {
             swapKeys: unsafeBitCast(
                 try #require(dlsym(handle, "shim_swap_keys")), to: (@convention(c) (UnsafePointer<CChar>, CInt) -> Void).self))
     }
+
+    /// Keys of the token `methods` beside those that all have, by their CKA_ID.
+    static let furtherKeys: KeyValuePairs<String, [UInt8]> = ["p384": [4], "p521": [5], "ed25519": [6]]
+
+    private static func makeKey(_ name: String, in folder: String) throws {
+        let kinds = [
+            "p384": ["EC", "-pkeyopt", "ec_paramgen_curve:P-384"], "p521": ["EC", "-pkeyopt", "ec_paramgen_curve:P-521"], "ed25519": ["ED25519"],
+        ]
+        let file = "\(folder)/\(name)"
+        try TokenLab.run("openssl", ["genpkey", "-algorithm"] + kinds[name]! + ["-out", file + ".key"])
+        try TokenLab.run(
+            "openssl", "req", "-x509", "-new", "-key", file + ".key", "-subj", "/CN=Token test \(name)", "-days", "30", "-out", file + ".pem")
+        try TokenLab.run("openssl", "x509", "-in", file + ".pem", "-outform", "DER", "-out", file + ".der")
+        try TokenLab.run("openssl", "x509", "-in", file + ".pem", "-noout", "-pubkey", "-out", file + ".pub")
+    }
+
+    private static func hex(_ id: [UInt8]) -> String { id.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
 
     private static func importKey(_ name: String, id: String, label: String, in folder: String) throws {
         try TokenLab.run(

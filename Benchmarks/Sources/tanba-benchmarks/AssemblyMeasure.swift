@@ -23,7 +23,7 @@ func measureAssembly(_ measure: String, _ effort: Effort, _ scene: Scene) async 
         measure, effort: effort, documents: count,
         ours: Side(name: "SignatureTemplate") {
             for _ in 0..<count {
-                let attributes = template.signedAttributesDigest(of: digest, signingTime: time)
+                let attributes = template.dataToBeSigned(documentDigest: digest, signingTime: time)
                 consume(attributes)
                 consume(template.assemble(documentDigest: digest, signingTime: time, signature: signature))
             }

@@ -53,11 +53,6 @@ public struct SignatureTemplate: Sendable {
         return algorithm.input(of: attributes)
     }
 
-    /// `dataToBeSigned` under its first name.
-    public func signedAttributesDigest(of documentDigest: [UInt8], signingTime: Date) -> [UInt8] {
-        dataToBeSigned(documentDigest: documentDigest, signingTime: signingTime)
-    }
-
     /// A whole B-B signature: detached, one ContentInfo.
     ///
     /// - Parameter signature: Over `dataToBeSigned` of the same digest and time, in the algorithm's form (ECDSA: DER).

@@ -38,7 +38,7 @@ extension SharedToken {
             let first = watch.now
             var start = first
             for digest in digests {
-                let answer = try session.sign(method.input(digest).span, with: method.mechanism, key: key)
+                let answer = try session.sign(method.input(digest).span, with: method.mechanism, parameters: method.parameters, key: key)
                 // What is no signature at all becomes an empty one, which no public key verifies.
                 signatures.append(method.signature(answer) ?? [])
                 let end = watch.now

@@ -36,7 +36,7 @@ struct SigningMethod: Sendable {
 
     private static let known: [SignatureAlgorithm: SigningMethod] = {
         var methods: [SignatureAlgorithm: SigningMethod] = [
-            // CKM_EDDSA without parameters is the pure form over the message (PKCS #11 3.0, 2.3.14)
+            // Without parameters it is the pure form, over the message
             .ed25519: SigningMethod(.eddsa, key: .ecEdwards)
         ]
         for (digest, hash) in [(DigestAlgorithm.sha256, PSSParameters.Hash.sha256), (.sha384, .sha384), (.sha512, .sha512)] {
@@ -96,15 +96,13 @@ extension SigningMethod {
                 reason: "\(key.name) is of type \(key.type) and cannot sign \(wanted) by \(method.mechanism)",
                 remedy: "give the profile the certificate that was issued for this key, or the key's right id")
         }
-        guard offered.contains(method.mechanism) else {
-            let others = known.values.filter { $0.takes(key.type) && offered.contains($0.mechanism) }.map(\.mechanism.description)
-            let list = Set(others).sorted().joined(separator: ", ")
-            throw Refusal(
-                reason: "the token has no mechanism \(method.mechanism), by which \(key.name) would sign \(wanted)",
-                remedy: list.isEmpty
-                    ? "use a key on another token: this one signs nothing with a key of type \(key.type) that Tanba knows"
-                    : "choose another mechanism for the profile: for such a key the token has \(list)")
-        }
-        return method
+        if offered.contains(method.mechanism) { return method }
+        let others = known.values.filter { $0.takes(key.type) && offered.contains($0.mechanism) }.map(\.mechanism.description)
+        let list = Set(others).sorted().joined(separator: ", ")
+        throw Refusal(
+            reason: "the token has no mechanism \(method.mechanism), by which \(key.name) would sign \(wanted)",
+            remedy: list.isEmpty
+                ? "use a key on another token: this one signs nothing with a key of type \(key.type) that Tanba knows"
+                : "choose another mechanism for the profile: for such a key the token has \(list)")
     }
 }

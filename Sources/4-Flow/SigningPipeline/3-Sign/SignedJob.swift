@@ -32,8 +32,8 @@ extension SigningKey {
                 token: certificate.subject, reason: "the certificate is valid from \(certificate.notBefore) to \(certificate.notAfter), not now",
                 remedy: "renew it and restart with the new certificate; the jobs wait", isPermanent: false)
         }
-        let digests = jobs.map { template.signedAttributesDigest(of: $0.job.digest.value, signingTime: now) }
-        let signatures = try await signer.sign(digests, with: algorithm)
+        let inputs = jobs.map { template.dataToBeSigned(documentDigest: $0.job.digest.value, signingTime: now) }
+        let signatures = try await signer.sign(inputs, with: algorithm)
         precondition(signatures.count == jobs.count, "a signer gave another number of signatures than it was asked for")
         return zip(jobs, signatures).map { SignedJob(validated: $0, key: self, signingTime: now, signature: $1) }
     }
