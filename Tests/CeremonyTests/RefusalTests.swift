@@ -164,6 +164,7 @@ import Testing
         try stand.ends(2, ["key", "--id", "01", "--config", "two.yaml"], saying: ["two.yaml has several tokens; choose one with --token: a, b"])
         try stand.ends(2, ["key", "--id", "01", "--config", "two.yaml", "--token", "c"], saying: ["has no token c; it has: a, b"])
         try stand.ends(2, ["key", "--id", "01", "--config", "two.yaml", "--label", "x"], saying: ["--label goes with --module"])
+        try stand.ends(2, ["list", "--config", "two.yaml", "--slot", "1"], saying: ["--slot goes with --module"])
         try stand.folder.write("worker:\n  id: a\n", to: "none.yaml")
         try stand.ends(2, ["list", "--config", "none.yaml"], saying: ["none.yaml has no tokens"])
     }

@@ -34,7 +34,7 @@ final class Stand: Sendable {
     }
 
     func tanba(_ words: [String], environment: [String: String] = [:]) throws -> Ended {
-        let program = try Self.programs.get() + "/tanba"
+        let program = try Self.program()
         let environment = ["SOFTHSM2_CONF": folder("softhsm2.conf")].merging(environment) { $1 }
         return try run(program, words, environment: environment, in: folder.path)
     }
@@ -131,9 +131,9 @@ final class Stand: Sendable {
 
     private static let builtShimFolder = FileManager.default.temporaryDirectory.appending(path: "tanba-ceremony-shim-\(getpid())").path
 
-    /// Where `tanba` is: built together with the tests.
-    private static let programs = Result<String, any Error> {
-        (try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") as NSString).deletingLastPathComponent
+    /// `tanba`, built together with the tests.
+    static func program() throws -> String {
+        (try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") as NSString).deletingLastPathComponent + "/tanba"
     }
 }
 

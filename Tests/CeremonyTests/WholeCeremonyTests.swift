@@ -33,6 +33,8 @@ import Testing
                 + ["--usage", "digitalSignature", "--usage", "nonRepudiation"] + configuration)
         try folder.write(request, to: "office.csr")
         #expect(try stand.openssl("req", "-in", "office.csr", "-verify", "-noout").contains("verify OK"))
+        let json = try stand.done(["csr", "--id", "0a", "--subject", "CN=a", "--json"] + configuration)
+        #expect(json.hasPrefix("{\"request\":\"-----BEGIN CERTIFICATE REQUEST-----\\n"), "\(json)")
         try stand.openssl(
             "x509", "-req", "-in", "office.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "20", "-copy_extensions", "copy", "-out",
             "office.pem")

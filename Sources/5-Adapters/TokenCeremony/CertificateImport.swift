@@ -47,7 +47,13 @@ public struct CertificateImport: Sendable {
             CertificateAttributes(
                 id: id, label: label ?? key.label, value: certificate.der, subject: certificate.subjectDER, issuer: certificate.issuerDER,
                 serialNumber: certificate.serialNumberDER))
-        for certificate in old { try session.destroy(certificate) }
+        do {
+            for certificate in old { try session.destroy(certificate) }
+        } catch {
+            throw CeremonyError(
+                .worldFailed, "token \(place.name)", "the new certificate stands beside the key \(text), and an old one too: \(error)",
+                remedy: "take the old one off with its maker's tool")
+        }
         return old.count
     }
 }

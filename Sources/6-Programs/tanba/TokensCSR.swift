@@ -1,5 +1,6 @@
 import CertificationRequest
 import CommandLineOptions
+import JSON
 import LibCrypto
 import OperatingSystem
 import TokenCeremony
@@ -13,7 +14,7 @@ struct TokensCSRCommand {
             Option("subject", argument: "NAME", help: "whom the certificate is for, as in RFC 4514: CN=…,O=…,C=KZ", required: true),
             Option("usage", argument: "digitalSignature|nonRepudiation", help: "key usage to ask for", repeats: true),
             Option("out", short: "o", argument: "FILE", help: "PEM file to write (else standard output)"),
-            .configuration, .token, .module, .tokenLabel, .slot, .pin,
+            .configuration, .token, .module, .tokenLabel, .slot, .pin, .json,
         ],
         examples: [
             Example("tanba tokens csr --id 01 --subject \"CN=Office,O=Company,C=KZ\" --out office.csr", "the file goes to the authority"),
@@ -24,6 +25,7 @@ struct TokensCSRCommand {
 
     private let step: RequestCreation
     private let out: String?
+    private let isJSON: Bool
 
     init(_ invocation: Invocation) throws {
         var usage: KeyUsage = []
@@ -36,16 +38,24 @@ struct TokensCSRCommand {
         }
         step = RequestCreation(try invocation.tokenPlace(), id: try invocation.keyID(), subject: subject, usage: usage.isEmpty ? nil : usage)
         out = invocation.value("out")
+        isJSON = invocation.flag("json")
     }
 
     func run() throws -> ExitStatus {
         let pem = try step.run().pem
-        guard let out else {
+        if let out { try Files.writeAtomically(Array(pem.utf8), to: out) }
+        if isJSON {
+            var writer = JSONWriter()
+            writer.beginObject()
+            writer.text("request", pem)
+            writer.text("file", out ?? "")
+            writer.endObject()
+            StandardStreams.writeOut(writer.finish() + [UInt8(ascii: "\n")])
+        } else if let out {
+            StandardStreams.writeOut("request written to \(shown(out)); import what the authority issues with tanba tokens import\n")
+        } else {
             StandardStreams.writeOut(pem)
-            return .done
         }
-        try Files.writeAtomically(Array(pem.utf8), to: out)
-        StandardStreams.writeOut("request written to \(shown(out)); import what the authority issues with tanba tokens import\n")
         return .done
     }
 }

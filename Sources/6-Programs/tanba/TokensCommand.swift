@@ -68,6 +68,9 @@ extension Invocation {
             }
             return [(module, [:], isNamed ? [try placeByModule()] : [])]
         }
+        guard value("slot") == nil else {
+            throw UsageError(description: "--slot goes with --module; the tokens of a configuration are named with --token")
+        }
         let configuration = try tokenConfiguration()
         var tokens = configuration.tokens
         if let name = value("token") { tokens = [try token(name, in: configuration)] }
