@@ -143,7 +143,8 @@ private final class WatchLoop: Sendable {
                 tell(events)
             }
             // Woken for nothing that is told here: not more often than fifty times a second
-            if events.isEmpty, ContinuousClock.now - start < .milliseconds(20) { sleep(.milliseconds(20)) }
+            let isWoken = events.isEmpty && !asked.contains { $0.status == nil }
+            if isWoken, ContinuousClock.now - start < .milliseconds(20) { sleep(.milliseconds(20)) }
         }
     }
 
