@@ -91,7 +91,8 @@ import Testing
         let error = #expect(throws: SignerError.self) {
             try FileKeySigner(pkcs12: path, password: KeyFileLab.secret(wrong), log: .silent, metrics: metrics)
         }
-        #expect(error?.reason == "the key file gives no key: the password is wrong")
+        #expect(error?.reason == "the password is wrong")
+        #expect(error?.description.hasPrefix("key file \(path): ") == true)
         #expect(error?.token == path)
         #expect(error?.isPermanent == true)
         #expect(error?.isMisfit == true)

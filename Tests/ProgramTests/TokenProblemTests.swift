@@ -61,7 +61,9 @@ import Testing
         try stand.writeDocuments(1)
         let ended = try await stand.sign()
         #expect(ended.status == 2, "\(ended)")
-        #expect(ended.errors.contains("the key 02 is not the one of the certificate of CN=Demo time-stamping authority"), "\(ended)")
+        #expect(
+            ended.errors.contains("profile p256-b: token main: the key 02 is not the one of the certificate of CN=Demo time-stamping authority"),
+            "\(ended)")
         #expect(try stand.signatures() == [])
         // Of another kind
         let other = try ProgramStand { $0.replacing("/pki/p256.pem", with: "/pki/rsa2048.pem") }

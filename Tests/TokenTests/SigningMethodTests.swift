@@ -123,7 +123,7 @@ import Testing
         let type = try #require(refusal(.ecdsa(.sha384), for: p256, .rsa))
         #expect(type.reason == "key 0a is of type RSA and cannot sign ecdsa-sha384 for the certificate of \(p256) by CKM_ECDSA")
         let kind = try #require(refusal(.rsaPSS(.sha512), .rsaPSS, for: p256, .ec))
-        #expect(kind.reason.contains("rsa-pss-sha512 for the certificate of \(p256), whose key is of kind ec"))
+        #expect(kind.reason.contains("rsa-pss-sha512 for the certificate of \(p256), whose key is of kind EC P-256"))
     }
 
     // MARK: - The signer

@@ -83,7 +83,19 @@ public struct PublicKey: Sendable {
     }
 }
 
-// MARK: - Hashable
+// MARK: - Hashable, CustomStringConvertible
+
+extension PublicKey.Kind: CustomStringConvertible {
+    /// For people: "RSA-2048", "EC P-256", "Ed25519", or the dotted OID.
+    public var description: String {
+        switch self {
+        case .rsa(let bits): "RSA-\(bits)"
+        case .ec(let curve): "EC \(curve)"
+        case .ed25519: "Ed25519"
+        case .other(let algorithm): algorithm
+        }
+    }
+}
 
 extension PublicKey: Hashable {
     public static func == (left: PublicKey, right: PublicKey) -> Bool { left.subjectPublicKeyInfo == right.subjectPublicKeyInfo }

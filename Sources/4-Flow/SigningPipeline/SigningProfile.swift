@@ -109,5 +109,11 @@ public struct SigningProfileError: Error, CustomStringConvertible {
     public var reason: String
     public var remedy: String
 
+    public init(profile: String, reason: String, remedy: String) {
+        self.profile = profile
+        self.reason = reason
+        self.remedy = remedy
+    }
+
     public var description: String { "profile \(profile): \(reason); \(remedy)" }
 }

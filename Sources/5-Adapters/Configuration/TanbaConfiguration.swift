@@ -66,7 +66,7 @@ public struct TanbaConfiguration: Sendable {
     }
 
     /// One of a signer's `keys`
-    public struct Key: Sendable {
+    public struct Key: Sendable, Hashable {
         public enum Place: Sendable, Hashable {
             /// A name of `tokens`, and the key's CKA_ID.
             case token(String, id: [UInt8])

@@ -96,7 +96,7 @@ public final class FileKeySigner: DigestSigner {
             }
         } catch {
             throw SignerError(
-                token: path, reason: "\(error)", remedy: "choose a mechanism and a digest that go with the key", isPermanent: true, isMisfit: true)
+                keyFile: path, reason: "\(error)", remedy: "choose a mechanism and a digest that go with the key", isPermanent: true, isMisfit: true)
         }
         state.withLock { $0.pace += (batch.seconds - $0.pace) / 8 }
         guard let wrong = batch.wrong else { return batch.signatures }
@@ -129,7 +129,7 @@ public final class FileKeySigner: DigestSigner {
         metrics.set(healthy: false)
         log.error("file-key-wrong-signature", reason)
         return SignerError(
-            token: path, reason: reason, remedy: "if it happens again, this machine's memory or processor is failing", isPermanent: false)
+            keyFile: path, reason: reason, remedy: "if it happens again, this machine's memory or processor is failing", isPermanent: false)
     }
 
     /// Challenges signed and verified.
@@ -137,7 +137,7 @@ public final class FileKeySigner: DigestSigner {
         let certificate = certificate
         guard let algorithm = SignatureAlgorithm.fitting(certificate.publicKey) else {
             throw SignerError(
-                token: path, reason: "a key of kind \(certificate.publicKey.kind) (certificate of \(certificate)) signs nothing here",
+                keyFile: path, reason: "a key of kind \(certificate.publicKey.kind) (certificate of \(certificate)) signs nothing here",
                 remedy: "use a key of RSA, ECDSA on a NIST curve or Ed25519", isPermanent: true, isMisfit: true)
         }
         do throws(CryptoError) {
@@ -147,11 +147,11 @@ public final class FileKeySigner: DigestSigner {
             if batch.wrong == nil { return state.withLock { $0.pace = batch.seconds } }
         } catch {
             throw SignerError(
-                token: path, reason: "the key of \(certificate) does not sign: \(error)", remedy: "export the key again", isPermanent: true,
+                keyFile: path, reason: "the key of \(certificate) does not sign: \(error)", remedy: "export the key again", isPermanent: true,
                 isMisfit: true)
         }
         throw SignerError(
-            token: path, reason: "the key makes signatures that the certificate of \(certificate) does not verify",
+            keyFile: path, reason: "the key makes signatures that the certificate of \(certificate) does not verify",
             remedy: "export the key again together with its own certificate; if it signed rightly before, restart on another machine",
             isPermanent: true, isMisfit: true)
     }
@@ -162,13 +162,14 @@ public final class FileKeySigner: DigestSigner {
             file = try Files.read(path, atMost: PKCS12.bytesMax)
         } catch {
             throw SignerError(
-                token: path, reason: "the key file cannot be read: \(error)", remedy: "make it readable for this user alone", isPermanent: true)
+                keyFile: path, reason: "it cannot be read: \(error)", remedy: "name a file that this user, and best no other, can read",
+                isPermanent: true)
         }
         do throws(PKCS12Error) {
             return try PKCS12(file, password: password, certificate: certificate)
         } catch {
             throw SignerError(
-                token: path, reason: "the key file gives no key: \(error.reason)", remedy: error.remedy, isPermanent: true, isMisfit: true)
+                keyFile: path, reason: error.reason, remedy: error.remedy, isPermanent: true, isMisfit: true)
         }
     }
 

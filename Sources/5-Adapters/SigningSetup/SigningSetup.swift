@@ -30,7 +30,7 @@ public struct SigningSetup: Sendable {
     ///   - waitsForTokens: a token that is away now is waited for while jobs come, where its certificate is known; else its key counts as one
     ///     that cannot be used.
     ///   - stateDirectory: where what was learned of the tokens is kept, made when it is not there; nil for the configuration's, if any.
-    /// - Throws: `ConfigurationError` for what the file says wrongly, `SigningProfileError` and `SignerError` (`isMisfit`) where key,
+    /// - Throws: `ConfigurationError` for what the file says wrongly, `SigningProfileError` where key,
     ///   certificate, mechanism and digest do not fit. What was opened before is closed then.
     public init(
         _ configuration: TanbaConfiguration, profiles names: [String], waitsForTokens: Bool, stateDirectory: String? = nil, report: Log,
@@ -73,8 +73,8 @@ public struct SigningSetup: Sendable {
         var profiles: [SigningProfile] = []
         var unusable: [(profile: String, error: SignerError)] = []
         var authorities: [String: TimeStampClient] = [:]
-        /// By path: a file is read once, however many profiles sign with it.
-        var fileKeys: [String: FileKeySigner] = [:]
+        /// A file is read once, however many profiles sign with it.
+        var fileKeys: [TanbaConfiguration.Key: FileKeySigner] = [:]
         /// PINs and passwords are read once: a descriptor can be read only once.
         var secrets: [SecretSource: Secret] = [:]
 
@@ -93,6 +93,8 @@ public struct SigningSetup: Sendable {
                     } catch let error as SignerError where !error.isMisfit {
                         report.error("key-unusable", "\(error)", [("profile", LogValue(name))])
                         failures.append(error)
+                    } catch let error as SignerError {
+                        throw SigningProfileError(profile: name, reason: "\(error.place): \(error.reason)", remedy: error.remedy)
                     }
                 }
                 guard !signers.isEmpty else { return unusable.append((name, failures[0])) }
@@ -123,17 +125,17 @@ public struct SigningSetup: Sendable {
                     key: id, certificate: certificate, chain: chain, mayBeAway: waitsForTokens,
                     use: TokenSigner.Use(DigestAlgorithm(named: profile.digest)!, profile.mechanism))
             case .pkcs12(let path, let password):
-                guard key.certificate == nil else {
-                    throw error("\(path) is given a certificate of its own", "remove it: the one in the PKCS#12 file is used")
+                if case .number(let number)? = profile.mechanism {
+                    throw SigningProfileError(
+                        profile: profile.name, reason: "key file \(path): the mechanism 0x\(String(number, radix: 16)) is one of tokens",
+                        remedy: "name the mechanism, or none, for a key in a file")
                 }
-                return try fileKeys[path]
-                    ?? {
-                        let signer = try FileKeySigner(
-                            pkcs12: path, password: secret(password, named: "the password of \(path)"), chain: key.chain == nil ? nil : chain,
-                            sampling: configuration.limits.fileKeySampling, log: report, metrics: metrics)
-                        fileKeys[path] = signer
-                        return signer
-                    }()
+                if let known = fileKeys[key] { return known }
+                let signer = try FileKeySigner(
+                    pkcs12: path, password: secret(password, named: "the password of \(path)"), certificate: certificate,
+                    chain: key.chain == nil ? nil : chain, sampling: configuration.limits.fileKeySampling, log: report, metrics: metrics)
+                fileKeys[key] = signer
+                return signer
             }
         }
 

@@ -29,10 +29,11 @@ public struct KeyCreation: Sendable {
             throw CeremonyError(.unusable, "the key", "\"\(kind)\" is no kind of key", remedy: "use one of: \(Self.kinds.joined(separator: ", "))")
         }
         let slot = try place.initialisedSlot()
-        let kinds = try slot.keyKinds()
-        guard kinds.contains(kind) else {
-            let known = kinds.map(\.rawValue).joined(separator: ", ")
-            throw place.refused("it makes no \(kind.rawValue) keys", remedy: known.isEmpty ? "use another token" : "it makes: \(known)")
+        let mechanisms = try slot.mechanisms()
+        guard mechanisms.contains(kind.generation) else {
+            let kinds = KeyKind.allCases.filter { mechanisms.contains($0.generation) }.map(\.rawValue)
+            throw place.refused(
+                "it makes no \(kind.rawValue) keys", remedy: kinds.isEmpty ? "use another token" : "it makes: \(kinds.joined(separator: ", "))")
         }
         let session = try place.userSession(slot, writes: true)
         let text = hexadecimal(id)

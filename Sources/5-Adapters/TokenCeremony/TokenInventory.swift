@@ -74,7 +74,7 @@ extension TokenDescription {
         isInitialised = flags.contains(.tokenInitialized)
         let mechanisms = (try? slot.mechanisms()) ?? []
         signs = mechanisms.compactMap { Self.name(of: $0, in: slot) }
-        makes = ((try? slot.keyKinds()) ?? []).map(\.rawValue)
+        makes = KeyKind.allCases.filter { mechanisms.contains($0.generation) }.map(\.rawValue)
         guard isInitialised else {
             conditions.append("not initialised")
             return

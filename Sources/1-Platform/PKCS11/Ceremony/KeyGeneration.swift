@@ -29,36 +29,12 @@ public enum KeyKind: String, Sendable, CaseIterable {
         }
     }
 
-    /// As the mechanism counts sizes: bits of the modulus or of the order. nil for Edwards curves, where modules count differently.
-    fileprivate var bits: Int? {
-        switch self {
-        case .p256: 256
-        case .p384: 384
-        case .ed25519: nil
-        default: modulusBits.map { Int($0) }
-        }
-    }
-
     fileprivate var modulusBits: UInt? {
         switch self {
         case .rsa2048: 2048
         case .rsa3072: 3072
         case .rsa4096: 4096
         default: nil
-        }
-    }
-}
-
-extension Slot {
-    /// The kinds of key pair that the token in this slot makes, by what it says of its mechanisms.
-    public func keyKinds() throws(PKCS11Error) -> [KeyKind] {
-        let mechanisms = try mechanisms()
-        return KeyKind.allCases.filter { kind in
-            guard mechanisms.contains(kind.generation) else { return false }
-            // A module that counts bytes, or says nothing, is not believed.
-            let plausible = kind.modulusBits == nil ? 160 : 1024
-            guard let bits = kind.bits, let info = try? mechanismInfo(kind.generation), info.keySizeMax >= plausible else { return true }
-            return info.keySizeMin <= bits && bits <= info.keySizeMax
         }
     }
 }

@@ -57,5 +57,16 @@ public struct SignerError: Error, CustomStringConvertible {
         self.isMisfit = isMisfit
     }
 
-    public var description: String { "token \(token): \(reason)\(remedy.isEmpty ? "" : "; \(remedy)")" }
+    /// Of a key in a file.
+    public init(keyFile path: String, reason: String, remedy: String, isPermanent: Bool, isMisfit: Bool = false) {
+        self.init(token: path, reason: reason, remedy: remedy, isPermanent: isPermanent, isMisfit: isMisfit)
+        kind = "key file"
+    }
+
+    /// "token hsm-1" or "key file office.p12"
+    public var place: String { "\(kind) \(token)" }
+
+    public var description: String { "\(place): \(reason)\(remedy.isEmpty ? "" : "; \(remedy)")" }
+
+    private var kind = "token"
 }
