@@ -114,12 +114,12 @@ import Testing
         for _ in 0..<12 {
             let pause = try #require(await sleeps.next())
             #expect(pause <= most && pause >= most / 2, "\(pause)")
-            most = min(most * 2, .seconds(30))
+            most = min(most * 2, .seconds(10))
             clock.advance(by: pause)
         }
         _ = await sleeps.next()
         shim.putBack(label)
-        clock.advance(by: .seconds(30))
+        clock.advance(by: .seconds(10))
         try await recoveries.value
         #expect(signers.allSatisfy { $0.isIn })
         #expect(state == .up)
@@ -241,6 +241,41 @@ import Testing
         #expect(lab.logins(.lockedLater) == 2)
         #expect(events.withLock { $0 }.filter { $0 == "error token-out" }.count == 1)
         await signer.close()
+    }
+
+    /// A module may answer "general error" to a PIN that was changed. The token's own count decides whether it is sent once more.
+    @Test func aPINThatTheTokenCountsIsNotSentAgain() async throws {
+        let label = TokenLab.Label.counted.rawValue
+        let signer = try await signer(.counted)
+        lab.closeSessions(of: .counted)
+        shim.fail("C_Login", of: label, with: .generalError, times: 1)
+        await #expect(throws: SignerError.self) { try await sign(signer) }
+        #expect(state == .failing)
+        try await signer.recover()
+        #expect(lab.logins(.counted) == 3, "one that failed, then one that did not")
+        try await sign(signer)
+
+        lab.closeSessions(of: .counted)
+        shim.fail("C_Login", of: label, with: .generalError, times: 1)
+        await #expect(throws: SignerError.self) { try await sign(signer) }
+        shim.setFlags(.userPINCountLow, of: label)
+        let error = await #expect(throws: SignerError.self) { try await signer.recover() }
+        #expect(error?.isPermanent == true)
+        #expect(error?.reason.contains("counted") == true)
+        #expect(state == .lockedOut)
+        #expect(lab.logins(.counted) == 4)
+        shim.setFlags([], of: label)
+        await signer.close()
+    }
+
+    /// A key that is not there is no reason to say that its token is away.
+    @Test func aTokenWhoseFirstKeyDoesNotSignIsFailing() async throws {
+        await #expect(throws: SignerError.self) { try await signer(.signing, key: [0x77]) }
+        #expect(state == .failing)
+        #expect(registry.report().first?.reason.contains("no private key with the id 77") == true)
+        let other = try await signer(.signing)
+        #expect(state == .up)
+        await other.close()
     }
 
     // MARK: - Errors

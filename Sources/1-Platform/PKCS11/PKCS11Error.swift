@@ -15,6 +15,8 @@ public struct PKCS11Error: Error, Hashable, Sendable {
         case pinFinalTry
         /// The token says that its PIN is locked; the PIN was not sent.
         case pinLocked
+        /// The last login failed without saying why, and the token counted it as a wrong PIN; the PIN was not sent again.
+        case pinCounted
         /// No private key of the token has this CKA_ID.
         case keyNotFound(id: [UInt8])
         /// Several private keys of the token have this CKA_ID.
@@ -34,7 +36,7 @@ public struct PKCS11Error: Error, Hashable, Sendable {
             case .returned(let value, _): value.advice
             case .moduleNotLoadable, .tokenAmbiguous, .keyNotFound, .keyAmbiguous, .closed: .stop
             case .tokenNotFound: .reopenSession
-            case .pinFinalTry, .pinLocked: .takeOutOfService
+            case .pinFinalTry, .pinLocked, .pinCounted: .takeOutOfService
             }
     }
 
@@ -60,6 +62,7 @@ public struct PKCS11Error: Error, Hashable, Sendable {
         case .tokenAmbiguous: "Give the tokens different labels."
         case .pinFinalTry: "Log in once by hand with the right PIN (this clears the token's counter), then start again."
         case .pinLocked: "Unlock the PIN with the security officer's PIN (PUK), then start again."
+        case .pinCounted: "Check the PIN: it may have been changed. Correct it in its file, descriptor or variable, and start again."
         case .keyNotFound: "List the token's keys, for instance with `pkcs11-tool --login --list-objects`, and check the key's id."
         case .keyAmbiguous: "Give each private key an id of its own."
         case .closed: ""
@@ -89,6 +92,7 @@ extension PKCS11Error: CustomStringConvertible {
             "several tokens are labelled \"\(label)\" (slots \(slots.map { String($0.rawValue) }.joined(separator: ", ")))"
         case .pinFinalTry: "the token says that one more wrong PIN locks it, so the PIN is not tried"
         case .pinLocked: "the token's PIN is locked"
+        case .pinCounted: "the token counted the last login, which failed, as a wrong PIN, so the PIN is not tried again"
         case .keyNotFound(let id): "the token has no private key with the id \(hexadecimal(id))"
         case .keyAmbiguous(let id, let count): "the token has \(count) private keys with the id \(hexadecimal(id))"
         case .closed: "the token's sessions are closed"

@@ -21,6 +21,8 @@ public final class Token: Sendable {
         var session: CK_SESSION_HANDLE?
         var pin: Secret?
         var isPINProven = false
+        /// The last C_Login failed in a way that did not say why.
+        var hasFailed = false
         var isClosed = false
     }
 
@@ -218,6 +220,7 @@ public final class Token: Sendable {
         do throws(PKCS11Error) {
             if info.flags.contains(.userPINLocked) { throw PKCS11Error(.pinLocked) }
             if info.flags.contains(.userPINFinalTry) { throw PKCS11Error(.pinFinalTry) }
+            if keeper.hasFailed, info.flags.contains(.userPINCountLow) { throw PKCS11Error(.pinCounted) }
             guard let pin = keeper.pin else { throw PKCS11Error(.userNotLoggedIn, by: "C_Login") }
             let value = pin.withBytes { bytes in
                 bytes.withUnsafeBufferPointer { buffer in
@@ -229,9 +232,11 @@ public final class Token: Sendable {
             guard value == .ok || value == .userAlreadyLoggedIn else { throw PKCS11Error(value, by: "C_Login") }
             // Where another part of this process had logged in, this PIN was not looked at.
             if value == .ok { keeper.isPINProven = true }
+            keeper.hasFailed = false
         } catch {
             // A module may say "general error" to a wrong PIN. What did not plainly fail before the PIN was looked at counts as an attempt,
-            // and an unproven PIN gets one attempt only.
+            // and an unproven PIN gets one attempt only; one that was right before gets more as long as the token does not count them.
+            keeper.hasFailed = keeper.hasFailed || !error.isBeforePIN
             if error.advice == .takeOutOfService || !(keeper.isPINProven || error.isBeforePIN) {
                 keeper.pin = nil
                 module.takeOutOfService(label: label, error)

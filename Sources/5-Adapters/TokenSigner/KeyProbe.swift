@@ -25,6 +25,7 @@ struct KeyProbe {
         let candidates: [Certificate]
         if let certificate { candidates = [certificate] } else { candidates = try await certificatesOnToken() }
         var misfit: SigningMethod.Refusal?
+        var hasSignedWrongly = false
         for candidate in candidates {
             guard let algorithm = algorithm(for: candidate.publicKey) else { continue }
             let (key, name) = (key, "the key \(hexadecimal(key))")
@@ -42,13 +43,14 @@ struct KeyProbe {
             let batch = try await token.sign(inputs, method, key: key)
             let areRight = zip(batch.signatures, inputs).allSatisfy { algorithm.isValid(signature: $0, ofInput: $1, by: candidate.publicKey) }
             if areRight { return Proven(certificate: candidate, seconds: batch.seconds) }
+            hasSignedWrongly = true
             misfit =
                 misfit
                 ?? SigningMethod.Refusal(
                     reason: "\(name) is not the one of the certificate of \(candidate)",
                     remedy: "give the profile the certificate that was issued for this key, or the key's right id")
         }
-        if let misfit { throw refusal(misfit.reason, misfit.remedy, .mismatch) }
+        if let misfit { throw refusal(misfit.reason, misfit.remedy, hasSignedWrongly ? .mismatch : .key) }
         throw refusal(
             "no key on tokens signs "
                 + (use.map { "with digest \($0.digest.name)" + ($0.mechanism.map { " and mechanism \($0)" } ?? "") + " " } ?? "")

@@ -130,6 +130,11 @@ extension SharedToken {
         }
     }
 
+    /// The token was opened, and the first key that was asked of it does not sign: until one does, that is what is shown.
+    func didNotBegin(_ error: SignerError) {
+        update { if !$0.isClosed, $0.outage != nil { $0.outage = Outage(state: .failing, error: error) } }
+    }
+
     /// Writes down what a failure says of a key: one that was right once is waited for, whatever it does now.
     ///
     /// - Returns: the failure as its caller sees it.

@@ -6,7 +6,7 @@ extension TokenSigner {
     /// Opens or restores the token where that is needed, finds the key anew, and proves it with several challenges; until it succeeds.
     ///
     /// The first attempt is made at once, unless the last one was made without a good signature since; then the pauses grow from 0.1 s to
-    /// 30 s, a random part of each. They end early when `TokenRegistry.readersChanged` is called. Of all signers of a token one probes at a
+    /// 10 s, a random part of each. They end early when `TokenRegistry.readersChanged` is called. Of all signers of a token one probes at a
     /// time, and while the token as a whole is out, no other does.
     /// - Throws: a permanent `SignerError` when only a person can help (a PIN that was refused, a key that is not the certificate's and never
     ///   was), `CancellationError` when cancelled.
@@ -51,6 +51,6 @@ extension TokenSigner {
     }
 
     private static func pause(after probes: Int) -> Duration {
-        min(.seconds(30), .milliseconds(100) * (1 << min(probes - 1, 16))) * Double.random(in: 0.5...1)
+        min(.seconds(10), .milliseconds(100) * (1 << min(probes - 1, 16))) * Double.random(in: 0.5...1)
     }
 }

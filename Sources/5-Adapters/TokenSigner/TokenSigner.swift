@@ -60,6 +60,7 @@ public final class TokenSigner: DigestSigner {
             trust = token.state.withLock { $0.trust }
             proven = try await KeyProbe(token: token, key: key, use: use).prove(certificate)
         } catch {
+            if error.scope != .token { token.didNotBegin(error.error) }
             guard mayBeAway, certificate != nil, !error.error.isPermanent else { throw error.error }
         }
         let signer = TokenSigner(
