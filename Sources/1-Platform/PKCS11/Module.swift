@@ -15,8 +15,8 @@ public final class Module: @unchecked Sendable {
 
     /// Under whose feet the module must not be initialised anew.
     private struct Users: Equatable {
-        /// `Token`s that have been found and are not gone.
-        var tokens = 0
+        /// `Token`s that have been found and are not gone, by label; under "" what else uses the module.
+        var tokens: [String: Int] = [:]
         /// Calls that look for a token at this moment.
         var searches = 0
     }
@@ -74,7 +74,7 @@ public final class Module: @unchecked Sendable {
             case .success(let slot): return slot
             case .failure(let error):
                 guard case .tokenNotFound = error.fault, attempt < 5 else { throw error }
-                let isFree = users.withLock { $0.tokens == 0 }
+                let isFree = users.withLock { $0.tokens.isEmpty }
                 guard isFree else { throw error }
                 usleep(useconds_t((10_000 << attempt) + Int.random(in: 0..<10_000)))
                 try reinitialise()
@@ -110,8 +110,17 @@ public final class Module: @unchecked Sendable {
     public func outOfService(label: String) -> PKCS11Error? { refused.withLock { $0[label] } }
     func takeOutOfService(label: String, _ error: PKCS11Error) { refused.withLock { $0[label] = error } }
 
-    func retain() { users.withLock { $0.tokens += 1 } }
-    func release() { users.withLock { $0.tokens -= 1 } }
+    func retain(_ label: String = "") { users.withLock { $0.tokens[label, default: 0] += 1 } }
+
+    func release(_ label: String = "") {
+        users.withLock { users in
+            let left = users.tokens[label, default: 1] - 1
+            users.tokens[label] = left == 0 ? nil : left
+        }
+    }
+
+    /// Whether at most one `Token` stands for this label.
+    func isAlone(_ label: String) -> Bool { users.withLock { $0.tokens[label, default: 0] <= 1 } }
 
     private static let loaded = Locked<[String: Module]>([:])
 

@@ -41,7 +41,7 @@ public final class Token: Sendable {
     /// The token with this label in the module. Blocks while the module looks; nothing is opened yet.
     public init(module: Module, label: String) throws(PKCS11Error) {
         let slot = try module.slot(label: label)
-        module.retain()
+        module.retain(label)
         self.module = module
         self.label = label
         shared = Locked(Shared(slot: slot))
@@ -49,7 +49,7 @@ public final class Token: Sendable {
 
     deinit {
         keeper.withLock { if let session = $0.session { _ = module.functions.C_CloseSession(session) } }
-        module.release()
+        module.release(label)
     }
 
     /// What the token says of itself now.
@@ -79,10 +79,14 @@ public final class Token: Sendable {
     ///
     /// Between a loss and a `restore` that succeeded it throws CKR_USER_NOT_LOGGED_IN.
     public func openSession() throws(PKCS11Error) -> Session {
-        let now = shared.withLock { $0 }
-        if let fault = outOfService { throw fault }
-        if now.isLost { throw PKCS11Error(.returned(.userNotLoggedIn, by: "C_OpenSession")) }
-        return Session(token: self, handle: try open(now.slot), epoch: now.epoch)
+        // Not while the token is restored: a session belongs to the epoch in which it was opened, from the first to the last moment.
+        let (handle, epoch) = try onControl { (_) throws(PKCS11Error) -> (CK_SESSION_HANDLE, Int) in
+            let now = self.shared.withLock { $0 }
+            if let fault = self.outOfService { throw fault }
+            if now.isLost { throw PKCS11Error(.returned(.userNotLoggedIn, by: "C_OpenSession")) }
+            return (try self.open(now.slot), now.epoch)
+        }
+        return Session(token: self, handle: handle, epoch: epoch)
     }
 
     /// After a session of `epoch` was lost: makes sure that the program is logged in and begins the next epoch.
@@ -112,7 +116,7 @@ public final class Token: Sendable {
             case .void, nil:
                 keeper.session = nil
                 self.shared.withLock { $0.voidBefore = $0.epoch }
-                try self.openKeeper(&keeper)
+                try self.openKeeper(&keeper, isAnew: true)
             }
             self.shared.withLock { $0.isLost = false }
         }
@@ -165,16 +169,16 @@ public final class Token: Sendable {
 
     // MARK: - Control
 
-    private func onControl(_ body: @Sendable (inout Keeper) throws(PKCS11Error) -> Void) throws(PKCS11Error) {
+    private func onControl<R: Sendable>(_ body: @Sendable (inout Keeper) throws(PKCS11Error) -> R) throws(PKCS11Error) -> R {
         let result = control.sync {
             keeper.withLock { keeper in
                 Result { () throws(PKCS11Error) in
                     if keeper.isClosed { throw PKCS11Error(.closed) }
-                    try body(&keeper)
+                    return try body(&keeper)
                 }
             }
         }
-        try result.get()
+        return try result.get()
     }
 
     enum Login { case loggedIn, loggedOut, void }
@@ -197,10 +201,13 @@ public final class Token: Sendable {
 
     func isVoid(epoch: Int) -> Bool { shared.withLock { epoch < $0.voidBefore } }
 
-    private func openKeeper(_ keeper: inout Keeper) throws(PKCS11Error) {
+    /// - Parameter isAnew: the last keeper was lost, alone or with everything else.
+    private func openKeeper(_ keeper: inout Keeper, isAnew: Bool = false) throws(PKCS11Error) {
         if let fault = outOfService { throw fault }
         let slot = try module.slot(label: label)
         let info = try slot.tokenInfo()
+        // Sessions of earlier epochs that still live would never be closed, and a token has few. (Whatever it answers: most are gone.)
+        if isAnew, module.isAlone(label) { _ = module.functions.C_CloseAllSessions(slot.id.rawValue) }
         let session = try open(slot)
         do throws(PKCS11Error) {
             if info.flags.contains(.loginRequired) { try logIn(session, info: info, keeper: &keeper) }

@@ -18,7 +18,8 @@ struct FaultCase: Hashable, Sendable {
     /// Each PKCS#11 function that a signer calls.
     static let calls = [
         "C_Initialize", "C_GetSlotList", "C_GetTokenInfo", "C_GetMechanismList", "C_OpenSession", "C_Login", "C_GetSessionInfo",
-        "C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal", "C_GetAttributeValue", "C_SignInit", "C_Sign", "C_CloseSession", "C_Logout",
+        "C_FindObjectsInit", "C_FindObjects", "C_FindObjectsFinal", "C_GetAttributeValue", "C_SignInit", "C_Sign", "C_CloseSession",
+        "C_CloseAllSessions", "C_Logout",
     ]
 
     /// Every code of the standard but CKR_OK, at every call, at both moments; last, a code that a vendor has made up.
