@@ -94,6 +94,8 @@ final class TokenLab: Sendable {
 
         let library = folder + "/faultshim.so"
         try FaultShim.compile(to: library)
+        // While nobody uses this module it may be initialised anew; other copies of the shim stand before the same SoftHSM.
+        try FaultShim(path: library).shareModule()
         module = try Module.load(path: library, environment: ["TANBA_SHIM_MODULE": TokenLab.softHSM])
         let handle = try #require(dlopen(library, RTLD_NOW))
         shim = Shim(
