@@ -81,6 +81,16 @@ struct LogStand: Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// The same, once there are so many: a broker shows what is committed a moment after it was.
+    func results(count: Int) async throws -> [JobResult] {
+        let end = ContinuousClock.now + .seconds(20)
+        while true {
+            let results = try await results()
+            if results.count >= count || ContinuousClock.now > end { return results }
+            await Task.yield()
+        }
+    }
+
     private func records(_ stream: some ResultStream) async throws -> [JobResult] {
         var results: [JobResult] = []
         for partition in try await stream.partitions() {

@@ -16,9 +16,19 @@ public final class LocalTimeStampAuthority: TimeStampAuthority {
     private struct State {
         var stamped = 0
         var failures = 0
+        var promises = 0
+        var promisesMost = 0
+        var isAway = false
+        var shares: [String: Int] = [:]
     }
 
-    public init(_ identity: TestPKI.Identity, clock: @escaping @Sendable () -> Date = { Date(timeIntervalSince1970: 1_790_000_000) }) {
+    private let promisesMax: Int
+
+    public init(
+        _ identity: TestPKI.Identity, promisesMax: Int = 256,
+        clock: @escaping @Sendable () -> Date = { Date(timeIntervalSince1970: 1_790_000_000) }
+    ) {
+        self.promisesMax = promisesMax
         self.identity = identity
         self.clock = clock
     }
@@ -26,23 +36,64 @@ public final class LocalTimeStampAuthority: TimeStampAuthority {
     /// Tokens given out.
     public var stamped: Int { state.withLock { $0.stamped } }
 
-    /// The next requests fail.
+    /// Promises that were neither used nor given back.
+    public var promises: Int { state.withLock { $0.promises } }
+    /// The most there were at once.
+    public var promisesMost: Int { state.withLock { $0.promisesMost } }
+    /// Members by stream, as last told.
+    public var shares: [String: Int] { state.withLock { $0.shares } }
+
+    /// The next requests fail, and are made again.
     public func fail(times: Int) { state.withLock { $0.failures += times } }
 
-    public func timeStamp(_ imprint: MessageImprint) async throws(TimeStampAuthorityError) -> TimeStampToken {
-        let number = state.withLock { state -> Int? in
-            if state.failures > 0 {
-                state.failures -= 1
-                return nil
-            }
-            state.stamped += 1
-            return state.stamped
+    /// While away it promises nothing, and what was promised waits.
+    public func set(isAway: Bool) { state.withLock { $0.isAway = isAway } }
+
+    public var obstacle: String? { state.withLock { $0.isAway ? "authority local, which is away" : nil } }
+
+    public func reserve(_ wanted: Int) -> Int {
+        state.withLock { state in
+            guard !state.isAway else { return 0 }
+            let granted = max(0, min(wanted, promisesMax - state.promises))
+            state.promises += granted
+            state.promisesMost = max(state.promisesMost, state.promises)
+            return granted
         }
-        guard let number else { throw TimeStampAuthorityError(authority: name, fault: "unreachable", reason: "scripted", remedy: "none") }
-        do {
-            return try TimeStampToken.check(token(imprint, serialNumber: number), imprint: imprint) { _, _, _ in nil }
-        } catch {
-            preconditionFailure("the kit's own token does not pass: \(error)")
+    }
+
+    public func release(_ count: Int) {
+        state.withLock { state in
+            state.promises -= count
+            precondition(state.promises >= 0, "more promises were used than given")
+        }
+    }
+
+    public func share(among members: Int, in stream: String) { state.withLock { $0.shares[stream] = members } }
+
+    public func timeStamp(_ imprint: MessageImprint, isWanted: @Sendable () async -> Bool) async throws -> Stamp {
+        defer { release(1) }
+        while true {
+            try Task.checkCancellation()
+            guard await isWanted() else { throw CancellationError() }
+            let number = state.withLock { state -> Int? in
+                if state.isAway { return nil }
+                if state.failures > 0 {
+                    state.failures -= 1
+                    return nil
+                }
+                state.stamped += 1
+                return state.stamped
+            }
+            guard let number else {
+                await Task.yield()
+                continue
+            }
+            do {
+                let token = try TimeStampToken.check(token(imprint, serialNumber: number), imprint: imprint) { _, _, _ in nil }
+                return Stamp(token: token, authority: name)
+            } catch {
+                preconditionFailure("the kit's own token does not pass: \(error)")
+            }
         }
     }
 

@@ -11,10 +11,16 @@ struct FlowState {
     private let metrics: PipelineMetrics
     private let clock: PipelineClock
     private let giveUpAfter: Duration?
+    private let stampDeadline: Duration?
+    /// Jobs with their key or their authority: each comes back settled, unsigned or abandoned.
+    var underWay = 0
+    /// Since when jobs of some profile have waited for a promise of a stamp.
+    private(set) var stampsMissingSince: Duration?
 
     init(profiles: [SigningProfile], settings: PipelineSettings, results: ResultWriter, metrics: PipelineMetrics, clock: PipelineClock) {
         queues = SigningQueues(profiles)
         giveUpAfter = settings.giveUpAfter
+        stampDeadline = settings.stampDeadline
         window = InFlightWindow(jobsMax: settings.inFlightMax, partitionJobsMax: settings.partitionInFlightMax)
         self.results = results
         self.metrics = metrics
@@ -28,14 +34,35 @@ struct FlowState {
             isStandingBy: isStandingBy)
     }
 
-    /// A profile of the stream has been without a key for so long that another worker should have the partitions.
+    /// A profile of the stream has been without a key, or without a stamp, for so long that another worker should have the partitions.
     var isStandingBy: Bool {
-        guard let giveUpAfter, let since = queues.withoutKeySince else { return false }
-        return clock.elapsed() - since >= giveUpAfter
+        func isLonger(_ since: Duration?, than most: Duration?) -> Bool {
+            guard let since, let most else { return false }
+            return clock.elapsed() - since >= most
+        }
+        return isLonger(queues.withoutKeySince, than: giveUpAfter) || isLonger(stampsMissingSince, than: stampDeadline)
+    }
+
+    /// The jobs that can be signed now.
+    mutating func takeBatches() -> [SigningBatch] {
+        let batches = queues.takeBatches()
+        underWay += batches.reduce(0) { $0 + $1.jobs.count }
+        return batches
+    }
+
+    /// Notes since when jobs wait for a stamp.
+    /// - Returns: why, for each profile that has such jobs.
+    mutating func watchStamps() -> [String: String] {
+        let obstacles = queues.obstacles
+        // While the stream stands by it has no jobs, and waits all the same.
+        let isMissing = !obstacles.isEmpty || stampsMissingSince != nil && queues.isAnyAuthorityOut
+        stampsMissingSince = isMissing ? stampsMissingSince ?? clock.elapsed() : nil
+        return obstacles
     }
 
     /// Jobs that were not signed go to another key, those that nobody waits for nowhere.
     mutating func takeBack(_ unsigned: UnsignedBatch) {
+        underWay -= unsigned.jobs.count
         let jobs = unsigned.jobs.filter { window.holds($0.received.place) }
         if let ticket = unsigned.ticket {
             queues.returned(ticket, unsigned: jobs)
@@ -58,6 +85,12 @@ struct FlowState {
         case .waits: break
         case .follows(let precedent): settle(results.follows(job.received, job.job, precedent))
         }
+    }
+
+    /// A job that was signed, and stamped where its profile wants that, has its result.
+    mutating func cameBack(_ settled: SettledJob) {
+        underWay -= 1
+        settle(settled)
     }
 
     /// A job has its result.

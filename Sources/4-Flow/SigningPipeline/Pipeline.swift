@@ -2,6 +2,7 @@ import Failpoints
 import FoundationEssentials
 public import Log
 public import Metrics
+import OperatingSystem
 import SigningModel
 import Synchronization
 
@@ -20,7 +21,9 @@ public final class Pipeline: Sendable {
     private let metrics: PipelineMetrics
     private let profiles: [SigningProfile]
     private let keysOut = KeysOut()
-    private let authorities: [String: Availability]
+    /// Those of the profiles, each once.
+    private let authorities: [any TimeStampAuthority]
+    private let stampsWaitedFor = Locked<[String: String]>([:])
     private let mailbox = Mailbox()
     private let opened = Atomic(false)
 
@@ -43,20 +46,14 @@ public final class Pipeline: Sendable {
         self.report = report
         self.metrics = PipelineMetrics(metrics, stream: log.stream)
         self.profiles = profiles
-        var authorities: [String: Availability] = [:]
-        for profile in profiles {
-            if case .baselineT(let authority) = profile.level, authorities[authority.name] == nil {
-                authorities[authority.name] = Availability(
-                    of: "time-stamp authority \(authority.name)", clock: clock, log: report, pauseMax: settings.retryPauseMax)
-            }
-        }
-        self.authorities = authorities
+        authorities = Dictionary(profiles.compactMap(\.level.authority).map { (ObjectIdentifier($0 as AnyObject), $0) }) { first, _ in first }.map(
+            \.value)
     }
 
     /// What jobs wait for now: the log, a signer, an authority. Empty when all is well.
     public var waitsFor: [String] {
         (opened.load(ordering: .relaxed) ? [] : ["the log of stream \(log.stream)"]) + keysOut.profilesWithoutKey(profiles)
-            + authorities.values.filter(\.isOut).map(\.name)
+            + stampsWaitedFor.withLock { $0.sorted { $0.key < $1.key }.map { "a time-stamp for profile \($0.key): \($0.value)" } }
     }
 
     /// The keys that do not sign now, with what is known of why; jobs go to the other keys of their profile, if it has any.
@@ -85,8 +82,6 @@ public final class Pipeline: Sendable {
                 outcome = .failure(error)
             }
             stages.cancelAll()
-            // Who waits for an authority would wait for ever.
-            for authority in authorities.values { await authority.close() }
             return outcome
         }
         await log.close()
@@ -102,16 +97,20 @@ public final class Pipeline: Sendable {
             let drainingSince = letters.stoppedAt
 
             // What came back from stages 3 and 4
-            for settled in letters.settled { state.settle(settled) }
+            for settled in letters.settled { state.cameBack(settled) }
             for ticket in letters.signedBatches { state.queues.returned(ticket) }
             for unsigned in letters.unsigned { state.takeBack(unsigned) }
+            state.underWay -= letters.abandoned
             try watchKeys(letters, &state, &stages)
 
             // 1. Intake
             Failpoint.intakeBeforeReceive.pass()
             let intake = try await receive(state.demand(isDraining: drainingSince != nil))
             Failpoint.intakeAfterReceive.pass()
-            for partition in intake.dropped { await forget(state.drop(partition)) }
+            for partition in intake.dropped { await mailbox.gone(state.drop(partition)) }
+            if let members = intake.members {
+                for authority in authorities { authority.share(among: members, in: log.stream) }
+            }
 
             // 2. Validate
             let now = clock.wall()
@@ -126,10 +125,11 @@ public final class Pipeline: Sendable {
             }
 
             // 3. Sign, 4. Timestamp: beside this task
-            for batch in state.queues.takeBatches() {
+            for batch in state.takeBatches() {
                 let since = clock.elapsed()
                 stages.addTask { await self.signAndStamp(batch, since: since) }
             }
+            watchStamps(&state)
 
             // 5. Publish
             let isQuiet = intake.records.isEmpty || drainingSince != nil
@@ -142,7 +142,9 @@ public final class Pipeline: Sendable {
             }
 
             if state.window.count == 0, drainingSince != nil || isAtEnd && settings.endsWithLog { return }
-            if let since = drainingSince, clock.elapsed() - since > settings.drainMax {
+            // What waits for a key or a stamp has used no key: the next owner loses nothing with it.
+            let isBlocked = state.underWay == 0
+            if let since = drainingSince, isBlocked || clock.elapsed() - since > settings.drainMax {
                 report.warning("drain-ended", "jobs in flight are left to the next owner", [("jobs", LogValue(state.window.count))])
                 return
             }
@@ -157,6 +159,7 @@ public final class Pipeline: Sendable {
             signed = try await batch.key.sign(batch.jobs, at: clock.wall())
             Failpoint.signAfter.pass()
         } catch {
+            batch.profile.level.authority?.release(batch.jobs.count)
             return await mailbox.failed(UnsignedBatch(jobs: batch.jobs, ticket: batch.ticket), error)
         }
         await mailbox.signed(by: batch.ticket)
@@ -213,10 +216,9 @@ public final class Pipeline: Sendable {
 
     private func stamp(_ job: SignedJob, by authority: any TimeStampAuthority, since: Duration) async {
         Failpoint.timestampBefore.pass()
-        let stamped = try? await authorities[authority.name]!.persist(
-            isVain: { await self.mailbox.areGone([job.validated]) },
-            work: { () async throws(TimeStampAuthorityError) in try await job.timeStamp(by: authority) })
-        guard let stamped else { return }
+        // Throws when the pipeline ends or nobody waits for the job any more: it is received again.
+        guard let stamped = try? await job.timeStamp(by: authority, isWanted: { await !self.mailbox.isGone(job.validated) })
+        else { return await mailbox.abandoned() }
         Failpoint.timestampAfter.pass()
         metrics.spent((clock.elapsed() - since).seconds, in: "timestamp")
         guard stamped.isWithinCertificate else {
@@ -228,11 +230,12 @@ public final class Pipeline: Sendable {
         await mailbox.settled([results.signed(stamped)])
     }
 
-    /// What waits for jobs of a dropped partition need not wait any longer.
-    private func forget(_ dropped: [Place]) async {
-        guard !dropped.isEmpty else { return }
-        await mailbox.gone(dropped)
-        for authority in authorities.values { await authority.recheck() }
+    /// Follows for which profiles jobs wait for a stamp, and since when.
+    private func watchStamps(_ state: inout FlowState) {
+        let obstacles = state.watchStamps()
+        stampsWaitedFor.withLock { $0 = obstacles }
+        metrics.parked.set(Double(obstacles.isEmpty ? 0 : state.queues.parked(Set(obstacles.keys))), metrics.stream)
+        metrics.parkedSeconds.set(state.stampsMissingSince.map { (clock.elapsed() - $0).seconds } ?? 0, metrics.stream)
     }
 
     private func receive(_ demand: Demand) async throws -> Intake {
@@ -265,7 +268,7 @@ public final class Pipeline: Sendable {
                     return true
                 case .rewound(let reason):
                     report.warning("rewound", reason, [("stream", LogValue(log.stream))])
-                    await forget(state.rewound(batch))
+                    await mailbox.gone(state.rewound(batch))
                     return false
                 }
             } catch {
@@ -298,6 +301,8 @@ private actor Mailbox {
         var failures: [(ticket: KeyTicket, error: SignerError)] = []
         var recovered: [KeyTicket] = []
         var lost: [(KeyTicket, SignerError)] = []
+        /// Stamps that nobody waits for any more.
+        var abandoned = 0
         /// When the intake was stopped.
         var stoppedAt: Duration?
     }
@@ -315,6 +320,7 @@ private actor Mailbox {
 
     func settled(_ jobs: [SettledJob]) { letters.settled += jobs }
     func signed(by ticket: KeyTicket) { letters.signedBatches.append(ticket) }
+    func abandoned() { letters.abandoned += 1 }
     func unsigned(_ batch: UnsignedBatch) { letters.unsigned.append(batch) }
     func recovered(_ ticket: KeyTicket) { letters.recovered.append(ticket) }
     func lost(_ ticket: KeyTicket, _ error: SignerError) { letters.lost.append((ticket, error)) }
@@ -332,8 +338,8 @@ private actor Mailbox {
         for place in places { dropped[place.partition] = max(dropped[place.partition] ?? 0, place.generation) }
     }
 
-    /// Whether nobody waits for any of these jobs.
-    func areGone(_ jobs: [ValidatedJob]) -> Bool {
-        jobs.allSatisfy { job in dropped[job.received.place.partition].map { job.received.place.generation <= $0 } ?? false }
+    /// Whether nobody waits for this job.
+    func isGone(_ job: ValidatedJob) -> Bool {
+        dropped[job.received.place.partition].map { job.received.place.generation <= $0 } ?? false
     }
 }

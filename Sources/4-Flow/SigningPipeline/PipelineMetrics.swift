@@ -10,6 +10,8 @@ struct PipelineMetrics: Sendable {
     let surplusKeyOperations: Counter
     let inFlight: Gauge
     let standingBy: Gauge
+    let parked: Gauge
+    let parkedSeconds: Gauge
     let stageSeconds: Histogram
     let batchResults: Histogram
     let stream: String
@@ -25,6 +27,10 @@ struct PipelineMetrics: Sendable {
         inFlight = metrics.gauge("tanba_jobs_in_flight", help: "Jobs between intake and publication", labels: ["stream"])
         standingBy = metrics.gauge(
             "tanba_stream_standing_by", help: "1 while the stream's partitions are given up for want of a key that signs", labels: ["stream"])
+        parked = metrics.gauge(
+            "tanba_jobs_parked", help: "Jobs that wait, unsigned, until an authority can promise a time-stamp", labels: ["stream"])
+        parkedSeconds = metrics.gauge(
+            "tanba_jobs_parked_seconds", help: "For how long jobs have waited for an authority; 0 while none does", labels: ["stream"])
         stageSeconds = metrics.histogram(
             "tanba_stage_seconds", help: "Time a job spent in a stage", labels: ["stream", "stage"], buckets: seconds)
         batchResults = metrics.histogram(

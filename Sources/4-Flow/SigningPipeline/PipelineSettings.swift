@@ -18,6 +18,8 @@ public struct PipelineSettings: Sendable {
     public var drainMax: Duration = .seconds(60)
     /// After how long without a key that signs a stream's partitions are given up to other workers; nil: never.
     public var giveUpAfter: Duration?
+    /// After how long without a promise of a time-stamp they are given up; nil: never.
+    public var stampDeadline: Duration?
     /// End when the log has no more jobs, instead of waiting for new ones.
     public var endsWithLog = false
 
@@ -47,4 +49,9 @@ public struct PipelineClock: Sendable {
         return PipelineClock(
             wall: { Date() }, elapsed: { ContinuousClock.now - origin }, sleep: { try await ContinuousClock().sleep(for: $0) })
     }()
+}
+
+/// A pause before something is tried again: 0.1 s, doubled for each failure, at most `max`; a random part of it.
+func fullJitter(after failures: Int, max: Duration) -> Duration {
+    min(max, .milliseconds(100) * (1 << min(failures, 16))) * Double.random(in: 0.1...1)
 }

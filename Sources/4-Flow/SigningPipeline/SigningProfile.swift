@@ -11,7 +11,7 @@ public struct SigningProfile: Sendable {
     public enum Level: Sendable {
         /// A signature alone.
         case baselineB
-        /// With a signature time-stamp of this authority.
+        /// With a signature time-stamp of one of these authorities.
         case baselineT(any TimeStampAuthority)
 
         /// As results and configurations write it.
@@ -22,8 +22,8 @@ public struct SigningProfile: Sendable {
             }
         }
 
-        var authorityName: String? {
-            if case .baselineT(let authority) = self { authority.name } else { nil }
+        var authority: (any TimeStampAuthority)? {
+            if case .baselineT(let authority) = self { authority } else { nil }
         }
     }
 

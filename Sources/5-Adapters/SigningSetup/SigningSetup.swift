@@ -73,6 +73,7 @@ public struct SigningSetup: Sendable {
         var profiles: [SigningProfile] = []
         var unusable: [(profile: String, error: SignerError)] = []
         var authorities: [String: TimeStampClient] = [:]
+        var patient: [String: PatientAuthority] = [:]
         /// A file is read once, however many profiles sign with it.
         var fileKeys: [TanbaConfiguration.Key: FileKeySigner] = [:]
         /// PINs and passwords are read once: a descriptor can be read only once.
@@ -83,7 +84,7 @@ public struct SigningSetup: Sendable {
                 let known = configuration.profiles.map(\.name).joined(separator: ", ")
                 throw error("there is no profile \(name)", known.isEmpty ? "add it to profiles" : "use one of: \(known)")
             }
-            let level: SigningProfile.Level = try profile.authority.map { .baselineT(try authority($0)) } ?? .baselineB
+            let level: SigningProfile.Level = try profile.authority.map { .baselineT(try patient($0)) } ?? .baselineB
             var signers: [any DigestSigner] = []
             var failures: [SignerError] = []
             do {
@@ -149,6 +150,14 @@ public struct SigningSetup: Sendable {
             } catch {
                 throw self.error("\(name) cannot be read: \(error)", "make it readable for this user alone")
             }
+        }
+
+        private mutating func patient(_ name: String) throws -> PatientAuthority {
+            if let known = patient[name] { return known }
+            let authority = PatientAuthority(
+                try authority(name), promisesMax: 4 * configuration.authorities.first { $0.name == name }!.inFlightMax, log: report)
+            patient[name] = authority
+            return authority
         }
 
         private mutating func authority(_ name: String) throws -> TimeStampClient {

@@ -6,7 +6,6 @@ import LibCrypto
 public import Log
 public import Metrics
 import OperatingSystem
-public import SigningPipeline
 public import TimeStampProtocol
 
 /// One time-stamping authority over HTTP (RFC 3161, 3.4): asks with a fresh random nonce, and believes nothing of the answer before
@@ -17,7 +16,7 @@ public import TimeStampProtocol
 ///
 /// Metrics: `tanba_timestamp_requests_total{authority,outcome}`, the outcome being `granted` or the fault of the error, and
 /// `tanba_timestamp_seconds{authority}`, from sending a request to having its answer.
-public final class TimeStampClient: TimeStampAuthority {
+public final class TimeStampClient: Sendable {
     public struct Settings: Sendable {
         /// Its name in the configuration.
         public var name: String
@@ -97,6 +96,7 @@ public final class TimeStampClient: TimeStampAuthority {
         ).with(name)
     }
 
+    /// Asks once. Waits for a turn among the requests in flight.
     public func timeStamp(_ imprint: MessageImprint) async throws(TimeStampAuthorityError) -> TimeStampToken {
         do throws(TimeStampAuthorityError) {
             let token = try await ask(imprint)

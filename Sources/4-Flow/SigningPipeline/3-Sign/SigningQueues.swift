@@ -29,14 +29,22 @@ struct SigningQueues {
     mutating func append(_ job: ValidatedJob) { queues[job.profile.name]!.waiting.append(job) }
 
     /// The batches that can go to their keys now. Few waiting jobs are spread over the lanes.
+    ///
+    /// A key is used only when a stamp is promised, where the profile wants one: each job of a batch holds a promise of its profile's
+    /// authority.
     mutating func takeBatches() -> [SigningBatch] {
         var batches: [SigningBatch] = []
         for (name, queue) in queues where !queue.waiting.isEmpty {
             var queue = queue
+            let authority = queue.profile.level.authority
+            let promised = authority.map { $0.reserve(min(queue.waiting.count, queue.room)) }
+            var left = promised ?? queue.waiting.count
+            defer { if left > 0 { authority?.release(left) } }
             let lanes = queue.profile.keys.indices.reduce(0) { queue.loads[$1].outSince == nil ? $0 + queue.width($1) : $0 }
             let share = (queue.waiting.count + max(1, lanes) - 1) / max(1, lanes)
-            while !queue.waiting.isEmpty, let key = queue.leastBusy {
-                let size = min(max(1, queue.profile.keys[key].signer.batchSize), share)
+            while left > 0, !queue.waiting.isEmpty, let key = queue.leastBusy {
+                let size = min(max(1, queue.profile.keys[key].signer.batchSize), share, left)
+                left -= min(size, queue.waiting.count)
                 batches.append(SigningBatch(jobs: Array(queue.waiting.prefix(size)), profile: queue.profile, key: queue.profile.keys[key]))
                 queue.waiting = queue.waiting.dropFirst(size)
                 queue.loads[key].batchesOut += 1
@@ -88,6 +96,17 @@ struct SigningQueues {
         return queues[ticket.profile]!.loads.allSatisfy(\.isLost)
     }
 
+    /// Why the waiting jobs of each profile get no stamp now; profiles without waiting jobs are left out.
+    var obstacles: [String: String] {
+        queues.filter { !$0.value.waiting.isEmpty }.compactMapValues { $0.profile.level.authority?.obstacle }
+    }
+
+    /// Some profile's authorities promise nothing, whether jobs wait for it or not.
+    var isAnyAuthorityOut: Bool { queues.values.contains { $0.profile.level.authority?.obstacle != nil } }
+
+    /// How many jobs of these profiles wait.
+    func parked(_ profiles: Set<String>) -> Int { queues.reduce(0) { profiles.contains($1.key) ? $0 + $1.value.waiting.count : $0 } }
+
     /// Since when a profile has had no key that signs, the one for the longest time; nil while each has one.
     var withoutKeySince: Duration? {
         queues.values.compactMap { queue in
@@ -120,6 +139,14 @@ struct KeyTicket: Hashable, Sendable {
 
 extension SigningQueues.Queue {
     fileprivate func width(_ key: Int) -> Int { max(1, profile.keys[key].signer.width) }
+
+    /// How many jobs the keys that are in take now.
+    fileprivate var room: Int {
+        profile.keys.indices.reduce(0) { sum, key in
+            guard loads[key].outSince == nil else { return sum }
+            return sum + max(0, 2 * width(key) - loads[key].batchesOut) * max(1, profile.keys[key].signer.batchSize)
+        }
+    }
 
     /// The key that is in, has room, and has the fewest batches for its width.
     fileprivate var leastBusy: Int? {

@@ -9,13 +9,13 @@ import TimeStampProtocol
 struct TimeStampedJob: Sendable {
     let signed: SignedJob
     /// nil at level B-B.
-    let token: TimeStampToken?
+    let stamp: Stamp?
     /// The ContentInfo, DER.
     let contentInfo: [UInt8]
 
-    fileprivate init(signed: SignedJob, token: TimeStampToken?, contentInfo: [UInt8]) {
+    fileprivate init(signed: SignedJob, stamp: Stamp?, contentInfo: [UInt8]) {
         self.signed = signed
-        self.token = token
+        self.stamp = stamp
         self.contentInfo = contentInfo
     }
 }
@@ -23,9 +23,9 @@ struct TimeStampedJob: Sendable {
 extension TimeStampedJob {
     /// Whether the signer's certificate was valid at the time of the stamp, as of which it is judged.
     var isWithinCertificate: Bool {
-        guard let token else { return true }
+        guard let time = stamp?.token.time else { return true }
         let certificate = signed.key.signer.certificate
-        return certificate.notBefore <= token.time && token.time <= certificate.notAfter
+        return certificate.notBefore <= time && time <= certificate.notAfter
     }
 }
 
@@ -34,15 +34,15 @@ extension SignedJob {
     func finishWithoutTimeStamp() -> TimeStampedJob {
         let contentInfo = key.template.assemble(
             documentDigest: validated.job.digest.value, signingTime: signingTime, signature: signature)
-        return TimeStampedJob(signed: self, token: nil, contentInfo: contentInfo)
+        return TimeStampedJob(signed: self, stamp: nil, contentInfo: contentInfo)
     }
 
     /// Level B-T: the imprint is the hash of the signature value's octets (EN 319 122-1, 5.3).
-    func timeStamp(by authority: any TimeStampAuthority) async throws(TimeStampAuthorityError) -> TimeStampedJob {
+    func timeStamp(by authority: any TimeStampAuthority, isWanted: @Sendable () async -> Bool) async throws -> TimeStampedJob {
         let digest = key.algorithm.digest
-        let token = try await authority.timeStamp(MessageImprint(algorithm: digest, digest: digest.function.digest(signature)))
+        let stamp = try await authority.timeStamp(MessageImprint(algorithm: digest, digest: digest.function.digest(signature)), isWanted: isWanted)
         let contentInfo = key.template.assemble(
-            documentDigest: validated.job.digest.value, signingTime: signingTime, signature: signature, timeStampToken: token.der)
-        return TimeStampedJob(signed: self, token: token, contentInfo: contentInfo)
+            documentDigest: validated.job.digest.value, signingTime: signingTime, signature: signature, timeStampToken: stamp.token.der)
+        return TimeStampedJob(signed: self, stamp: stamp, contentInfo: contentInfo)
     }
 }

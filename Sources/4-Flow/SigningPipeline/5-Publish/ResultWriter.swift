@@ -50,7 +50,7 @@ struct ResultWriter: Sendable {
         let validated = stamped.signed.validated
         let received = validated.received
         let level = validated.profile.level
-        let timestamp = stamped.token.map { TimestampSummary(authority: level.authorityName ?? "", time: $0.time, serial: $0.serialNumberHex) }
+        let timestamp = stamped.stamp.map { TimestampSummary(authority: $0.authority, time: $0.token.time, serial: $0.token.serialNumberHex) }
         let signature = Signature(level: level.name, value: stamped.contentInfo)
         let result = JobResult(
             of: validated.job, outcome: .signed(signature, signer: stamped.signed.key.summary, timestamp: timestamp),

@@ -56,11 +56,14 @@ public struct Intake: Sendable {
     public var dropped: Set<Partition>
     /// No record is known to wait behind these.
     public var isAtEnd: Bool
+    /// How many workers serve the stream, this one included: told with the first intake and after each change. Applies before `records`.
+    public var members: Int?
 
-    public init(records: [JobRecord] = [], dropped: Set<Partition> = [], isAtEnd: Bool = false) {
+    public init(records: [JobRecord] = [], dropped: Set<Partition> = [], isAtEnd: Bool = false, members: Int? = nil) {
         self.records = records
         self.dropped = dropped
         self.isAtEnd = isAtEnd
+        self.members = members
     }
 }
 

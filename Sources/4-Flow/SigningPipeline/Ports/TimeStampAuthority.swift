@@ -1,32 +1,42 @@
 public import TimeStampProtocol
 
-/// An authority that stamps imprints (RFC 3161): the pipeline's port to `TimeStampClient`.
+/// The authorities of a profile, which stamp imprints (RFC 3161): the pipeline's port to `TimeStampClient`.
+///
+/// Stamps are promised before a key is used, so that while no authority can take more, jobs wait unsigned; and a promise is kept, however long
+/// it takes.
 public protocol TimeStampAuthority: Sendable {
-    /// Its name in the configuration.
+    /// For logs and people: the authorities' names.
     var name: String { get }
+    /// Why nothing can be promised now, as a person reads it behind "waits for": "authority a, which is away: …"; nil while stamps are promised.
+    var obstacle: String? { get }
 
-    /// Asks for one token. Everything RFC 3161 and the configuration demand of the answer was checked when it returns.
+    /// Promises up to `wanted` stamps, at once, without waiting; 0 while no authority can take more. Each promise is used by one
+    /// `timeStamp` or given back by `release`. Their number at any time is bounded.
+    func reserve(_ wanted: Int) -> Int
+
+    /// Gives promises back that nobody will use.
+    func release(_ count: Int)
+
+    /// Uses one promise: asks, and asks again, this or another authority, until there is a stamp.
     ///
-    /// Bounds its requests in flight by itself: a call waits for its turn.
-    func timeStamp(_ imprint: MessageImprint) async throws(TimeStampAuthorityError) -> TimeStampToken
+    /// - Parameter isWanted: asked before each request.
+    /// - Returns: a token that passed everything RFC 3161 and the configuration demand.
+    /// - Throws: `CancellationError` alone: the task was cancelled, the stamp is not wanted any more, or the authorities were closed.
+    func timeStamp(_ imprint: MessageImprint, isWanted: @Sendable () async -> Bool) async throws -> Stamp
+
+    /// How many workers serve the stream now, this one included: an authority's budget is one for all of them, and each takes its part. Called
+    /// after each rebalance, before the jobs that it brings; of several streams the greatest number holds.
+    func share(among members: Int, in stream: String)
 }
 
-/// The authority's world failed: it is away, refuses, or its answer does not stand up.
-public struct TimeStampAuthorityError: Error, CustomStringConvertible {
+/// A time-stamp, and who made it.
+public struct Stamp: Sendable {
+    public var token: TimeStampToken
     /// The authority's name in the configuration.
     public var authority: String
-    /// What kind of failure, for metrics: `unreachable`, `timeout`, `http-status` or the code of a `TimeStampFault`.
-    public var fault: String
-    public var reason: String
-    /// What a person can do.
-    public var remedy: String
 
-    public init(authority: String, fault: String, reason: String, remedy: String) {
+    public init(token: TimeStampToken, authority: String) {
+        self.token = token
         self.authority = authority
-        self.fault = fault
-        self.reason = reason
-        self.remedy = remedy
     }
-
-    public var description: String { "time-stamp authority \(authority): \(reason); \(remedy)" }
 }
