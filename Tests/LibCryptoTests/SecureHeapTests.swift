@@ -36,7 +36,8 @@ import Testing
         #expect(SecureHeap.prepare() == state)
         #expect(SecureHeap.state == state)
         switch state {
-        case .locked: #expect(SecureHeap.warning == nil)
+        // Other tests of this process may have used OpenSSL before.
+        case .locked: #expect((SecureHeap.warning == nil) == SecureHeap.isFreedMemoryOverwritten)
         case .unlocked: #expect(SecureHeap.warning?.contains("LimitMEMLOCK") == true)
         case .unavailable: Issue.record("OpenSSL has no secure heap")
         }
@@ -68,6 +69,7 @@ import Testing
     @Test(.enabled(if: isChild), arguments: kinds) func numbersOf(_ kind: String, _ names: [String]) throws {
         SecureHeap.prepare()
         #expect(SecureHeap.isFreedMemoryOverwritten)
+        if case .locked = SecureHeap.state { #expect(SecureHeap.warning == nil) }
         let openssl = try PKCS12Tests.lab(kind)
         try PKCS12Tests.export(openssl)
         let numbers = Numbers(try openssl.run("pkey -in key.pem -noout -text").text, names)

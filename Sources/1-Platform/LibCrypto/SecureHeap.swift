@@ -24,14 +24,19 @@ public enum SecureHeap {
 
     /// What a person should know who has keys in this process: nil when all is well.
     public static var warning: String? {
-        switch state {
-        case .locked: nil
-        case .unlocked(let bytes):
-            "the memory of keys cannot be locked, so they may be swapped to a disk; "
-                + "raise the limit on locked memory by \(bytes / 1024) KiB (LimitMEMLOCK= of a service, ulimit -l)"
-        case .unavailable: "OpenSSL cannot set up its secure heap: keys lie on the ordinary heap"
-        case nil: "the secure heap was not set up before the key was read: keys lie on the ordinary heap"
-        }
+        let heap: String? =
+            switch state {
+            case .locked: nil
+            case .unlocked(let bytes):
+                "the memory of keys cannot be locked, so they may be swapped to a disk; "
+                    + "raise the limit on locked memory by \(bytes / 1024) KiB (LimitMEMLOCK= of a service, ulimit -l)"
+            case .unavailable: "OpenSSL cannot set up its secure heap: keys lie on the ordinary heap"
+            case nil: "the secure heap was not set up before the key was read: keys lie on the ordinary heap"
+            }
+        let copies =
+            isFreedMemoryOverwritten ? nil : "OpenSSL was in use before its memory was prepared: copies that decoding leaves are not overwritten"
+        let problems = [heap, copies].compactMap(\.self)
+        return problems.isEmpty ? nil : problems.joined(separator: "; ")
     }
 
     /// Bytes in use, rounded up as the heap gives them out; 0 where there is no such heap.
