@@ -16,6 +16,9 @@ import Foundation
         ("dead-neighbour", measureDeadNeighbour),
         ("pipeline-embedded-rsa2048", { try await measurePipeline($0, .rsa2048, $1, $2) }),
         ("pipeline-embedded-p256", { try await measurePipeline($0, .p256, $1, $2) }),
+        ("timestamp-rsa2048", { try await measureTimeStamp($0, .rsa2048, $1, $2) }),
+        ("timestamp-p256", { try await measureTimeStamp($0, .p256, $1, $2) }),
+        ("timestamp-rate", measureTimeStampRate),
         ("json", measureJSON),
     ]
 
@@ -25,7 +28,7 @@ import Foundation
             let scene = try Scene()
             var outcomes: [Outcome] = []
             print(
-                "CPU microseconds per document, or signatures a second (/s); ratio 1: as fast as the reference, less: slower; median and quartiles of "
+                "CPU microseconds per document, or signatures or timestamps a second (/s); ratio 1: as fast as the reference, less: slower; median and quartiles of "
                     + "\(options.effort.rounds) rounds (/s: of fewer)"
             )
             print(row("measure", "ours", "reference", "ratio", "spread", "reference is; beside it"))

@@ -47,6 +47,8 @@ struct Outcome {
     let spread: (Double, Double)
     /// Others that were measured in the same rounds.
     var beside: [(name: String, microseconds: Double)] = []
+    /// Ours less each of those: medians of the rounds' differences.
+    var above: [Double] = []
     /// Documents a second by the wall clock, medians; of interest where several threads work.
     var rates: (ours: Double, reference: Double)?
     /// What else is to be said.
@@ -90,6 +92,7 @@ func measurePairs(
         measure: measure, ours: quantile(costs[0], 0.5), reference: quantile(costs[1], 0.5), referenceName: reference.name,
         ratio: quantile(ratios, 0.5), spread: (quantile(ratios, 0.25), quantile(ratios, 0.75)),
         beside: zip(beside, costs.dropFirst(2)).map { ($0.name, quantile($1, 0.5)) },
+        above: costs.dropFirst(2).map { quantile(zip(costs[0], $0).map { $0 - $1 }, 0.5) },
         rates: showsRates ? (quantile(rates[0], 0.5), quantile(rates[1], 0.5)) : nil)
 }
 

@@ -12,17 +12,21 @@ struct Scene {
     let module: String
     /// The module behind the fault shim; the tokens of `slowLabels` are for it alone.
     let shim: String
+    /// The program demo-tsa.
+    let demoTSA: String
     let pin: String
     private let registry = TokenRegistry(log: .silent, metrics: Metrics())
 
     init() throws {
         let environment = ProcessInfo.processInfo.environment
         guard let folder = environment["TANBA_BENCHMARK_FOLDER"], let module = environment["TANBA_BENCHMARK_MODULE"],
-            let shim = environment["TANBA_BENCHMARK_SHIM"], let pin = environment["TANBA_BENCHMARK_PIN"]
+            let shim = environment["TANBA_BENCHMARK_SHIM"], let demoTSA = environment["TANBA_BENCHMARK_TSA"],
+            let pin = environment["TANBA_BENCHMARK_PIN"]
         else { throw Usage(description: "start this with Benchmarks/run") }
         self.folder = folder
         self.module = module
         self.shim = shim
+        self.demoTSA = demoTSA
         self.pin = pin
     }
 

@@ -41,10 +41,8 @@ public final class TimeStampClient: Sendable {
 
     public let name: String
     private let address: HTTPAddress
-    private let policy: ObjectIdentifier?
-    private let clockTolerance: Duration
+    private let exchange: TimeStampExchange
     private let http: HTTPClient
-    private let trusted: TrustedAuthorities
     private let now: @Sendable () -> Date
     private let requests: Counter
     private let seconds: HistogramSeries
@@ -69,7 +67,7 @@ public final class TimeStampClient: Sendable {
         } catch {
             throw TimeStampAuthorityError(name, error)
         }
-        policy = settings.policy.flatMap(ObjectIdentifier.init(dotted:))
+        let policy = settings.policy.flatMap(ObjectIdentifier.init(dotted:))
         if let dotted = settings.policy, policy == nil {
             throw TimeStampAuthorityError(
                 authority: name, fault: "settings-invalid", reason: "the policy \"\(dotted)\" is no object identifier",
@@ -77,8 +75,7 @@ public final class TimeStampClient: Sendable {
         }
         self.name = name
         self.now = now
-        clockTolerance = settings.clockTolerance
-        trusted = TrustedAuthorities(trust) { certificate in
+        exchange = TimeStampExchange(policy: policy, tolerance: settings.clockTolerance / .seconds(1), trust: trust) { certificate in
             log.info(
                 "timestamp-certificate-trusted", "the certificate of a time-stamping authority was validated",
                 [
@@ -112,7 +109,7 @@ public final class TimeStampClient: Sendable {
     public func close() async { await http.close() }
 
     private func ask(_ imprint: MessageImprint) async throws(TimeStampAuthorityError) -> TimeStampToken {
-        let request = TimeStampRequest(imprint: imprint, nonce: Self.nonce(), policy: policy)
+        let request = exchange.request(for: imprint)
         let answer: HTTPAnswer
         do throws(HTTPError) {
             answer = try await http.send(HTTPRequest(.post, address, fields: Self.fields, body: request.encoded))
@@ -123,14 +120,7 @@ public final class TimeStampClient: Sendable {
         guard answer.status == 200 else { throw TimeStampAuthorityError(name, address, status: answer.status) }
         guard answer.mediaType == Self.replyType else { throw TimeStampAuthorityError(name, address, mediaType: answer.mediaType) }
         do throws(TimeStampFault) {
-            return try TimeStampResponse.check(
-                answer.body, answering: request, at: now(), accepting: clockTolerance / .seconds(1)
-            ) { authority, certificates, time in
-                switch trusted.judge(authority, with: certificates.filter { $0 != authority }, at: time) {
-                case .trusted: nil
-                case .refused(let refusal): "\(refusal)"
-                }
-            }
+            return try exchange.token(from: answer.body, to: request, at: now())
         } catch {
             throw TimeStampAuthorityError(name, error)
         }
@@ -138,11 +128,4 @@ public final class TimeStampClient: Sendable {
 
     private static let replyType = "application/timestamp-reply"
     private static let fields = [(name: "Content-Type", value: "application/timestamp-query"), (name: "Accept", value: replyType)]
-
-    /// 63 random bits under a first bit that keeps the number positive and its length the same.
-    private static func nonce() -> [UInt8] {
-        var bytes = Randomness.bytes(8)
-        bytes[0] = bytes[0] & 0x7F | 0x40
-        return bytes
-    }
 }

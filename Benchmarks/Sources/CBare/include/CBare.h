@@ -37,3 +37,21 @@ bare_cms *bare_cms_open(const uint8_t *certificate, size_t certificate_count, co
 /* One detached CAdES-BES over the SHA-256 digest by OpenSSL's CMS API, encoded. Its length, or -1 and OpenSSL's reasons on stderr. */
 int bare_cms_assemble(bare_cms *cms, const uint8_t digest[32], uint8_t *out, size_t out_count);
 void bare_cms_close(bare_cms *cms);
+
+/* --- Timestamps --- */
+
+typedef struct bare_tsa bare_tsa;
+
+/* An authority and its client, both OpenSSL's: FOLDER/NAME.pem and .key under ISSUER.pem under ROOT.pem, which alone is trusted. Its tokens
+   hold the certificates NAME and ISSUER. `signature` is a CMS that is kept read. NULL and OpenSSL's reasons on stderr on failure. */
+bare_tsa *bare_tsa_open(const char *folder, const char *name, const char *issuer, const char *root, const uint8_t *signature, size_t signature_count);
+/* The TimeStampResp to a TimeStampReq. Its length, or -1 and OpenSSL's reasons on stderr. */
+int bare_tsa_answer(bare_tsa *tsa, const uint8_t *request, size_t request_count, uint8_t *out, size_t out_count);
+/* The client's work but HTTP: random numbers drawn, a TS_REQ over SHA-256 of `value` made and encoded, with the nonce that the answer has;
+   the answer read and checked by TS_RESP_verify_response; the token put into a CMS (`signature` is read anew; NULL: the one that is kept) as
+   unsigned attribute, which is encoded. Its length, or -1 and OpenSSL's reasons on stderr. */
+int bare_tsa_stamp(bare_tsa *tsa, const uint8_t *value, size_t value_count, const uint8_t *nonce, size_t nonce_count, const uint8_t *answer,
+                   size_t answer_count, const uint8_t *signature, size_t signature_count, uint8_t *out, size_t out_count);
+/* EVP_PKEY_verify of one signature of the authority, `count` times in one context that was set up before. 0, or -1. */
+int bare_tsa_verify(bare_tsa *tsa, int count);
+void bare_tsa_close(bare_tsa *tsa);
