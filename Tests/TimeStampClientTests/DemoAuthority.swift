@@ -1,4 +1,5 @@
 import Foundation
+import HTTPClient
 import OperatingSystem
 import Testing
 
@@ -6,18 +7,24 @@ import Testing
 final class DemoAuthority: Sendable {
     let port: Int
     private let process: Process
+    private let scriptPath: String
 
     var url: String { "http://127.0.0.1:\(port)/" }
     var pid: Int32 { process.processIdentifier }
 
-    /// Runs until this object goes; listens when this returns.
-    init(_ pki: TestPKI, _ name: String = "tsa", policy: String = "1.2.3.4.1", port: Int = 0, more: [String] = []) throws {
+    /// Runs until this object goes; listens when this returns, unless its script is `dead`.
+    /// - Parameter script: how it misbehaves, in the language that the top of demo-tsa.c describes.
+    init(
+        _ pki: TestPKI, _ name: String = "tsa", policy: String = "1.2.3.4.1", port: Int = 0, script: String = "", more: [String] = []
+    ) throws {
+        scriptPath = pki.folder("script-\(UUID().uuidString)")
+        try Files.writeAtomically(Array(script.utf8), to: scriptPath, durably: false)
         let portFile = pki.folder("port-\(UUID().uuidString)")
         process = Process()
         process.executableURL = URL(fileURLWithPath: try Self.program.get())
         process.arguments =
             ["--certificate", pki.folder("\(name).pem"), "--key", pki.folder("\(name).key"), "--policy", policy] + [
-                "--port", "\(port)", "--port-file", portFile,
+                "--port", "\(port)", "--port-file", portFile, "--script", scriptPath,
             ] + more
         process.standardInput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
@@ -28,6 +35,15 @@ final class DemoAuthority: Sendable {
     }
 
     deinit { stop() }
+
+    /// From its next request on it behaves as these lines say; but `dead` it is a moment later, and also not dead any more.
+    func follow(_ script: String) throws { try Files.writeAtomically(Array(script.utf8), to: scriptPath, durably: false) }
+
+    /// How many requests there were since its start, and what became of them, by the names of `GET /counts`.
+    func counts() async throws -> [String: Int] {
+        let answer = try await HTTPClient().send(HTTPRequest(.get, try HTTPAddress(url + "counts")))
+        return try JSONDecoder().decode([String: Int].self, from: Data(answer.body))
+    }
 
     /// Ends it by SIGTERM, as its users do, and returns its exit status.
     @discardableResult func stop() -> Int32 {
