@@ -37,7 +37,7 @@ import Testing
             let signatures = try await signer.sign(digests, with: algorithm)
             #expect(signatures.count == 40)
             for (signature, digest) in zip(signatures, digests) {
-                #expect(algorithm.isValid(signature: signature, ofDigest: digest, by: signer.certificate.publicKey))
+                #expect(algorithm.isValid(signature: signature, ofInput: digest, by: signer.certificate.publicKey))
             }
             #expect(try lab.opensslAccepts(signatures[7], digest: digests[7], key: name))
             #expect(try !lab.opensslAccepts(signatures[7], digest: digests[8], key: name))

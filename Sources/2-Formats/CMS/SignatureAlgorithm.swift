@@ -84,11 +84,6 @@ public struct SignatureAlgorithm: Sendable {
         isValid(signature: signature, ofInput: input(of: message), by: key)
     }
 
-    /// `isValid(signature:ofInput:by:)` under the name it has where the input is a digest.
-    public func isValid(signature: [UInt8], ofDigest digest: [UInt8], by key: PublicKey) -> Bool {
-        isValid(signature: signature, ofInput: digest, by: key)
-    }
-
     /// The standard algorithm that signs with a key over a digest, the chosen one where a key can sign in several ways (an RSA key without
     /// a choice: PKCS #1 v1.5). Nil when there is none.
     public static func fitting(_ key: PublicKey, _ digest: DigestAlgorithm, by choice: MechanismChoice? = nil) -> SignatureAlgorithm? {

@@ -141,7 +141,7 @@ public final class TokenSigner: DigestSigner {
     private func firstWrong(_ signatures: [[UInt8]], _ digests: [[UInt8]], _ algorithm: SignatureAlgorithm) async -> Int? {
         let publicKey = certificate.publicKey
         let verdicts = await CPUWork.map(Array(digests.indices)) { index in
-            algorithm.isValid(signature: signatures[index], ofDigest: digests[index], by: publicKey)
+            algorithm.isValid(signature: signatures[index], ofInput: digests[index], by: publicKey)
         }
         return verdicts.firstIndex(of: false)
     }
