@@ -11,7 +11,8 @@ import Testing
 @testable import TokenSigner
 
 /// How a token makes each algorithm, on keys of a SoftHSM 2 token; OpenSSL is the judge. And what is said where something does not fit.
-@Suite(.enabled(if: TokenLab.isAvailable)) struct SigningMethodTests {
+/// One after the other: the last signer of the one token logs out under the feet of whoever signs beside it.
+@Suite(.serialized, .enabled(if: TokenLab.isAvailable)) struct SigningMethodTests {
     let lab = TokenLab.shared
 
     struct Case: CustomTestStringConvertible, Sendable {
