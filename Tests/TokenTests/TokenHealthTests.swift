@@ -177,6 +177,15 @@ import Testing
         #expect(signer.isIn)
         try await sign(signer)
 
+        // Many changes at once, and none is lost.
+        for isOut in [true, false] {
+            if isOut { shim.remove(label) } else { shim.putBack(label) }
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<8 { group.addTask { await registry.readersChanged() } }
+            }
+            #expect(signer.isIn != isOut)
+        }
+
         // While somebody probes, its pause ends.
         shim.remove(label)
         await #expect(throws: SignerError.self) { try await sign(signer) }

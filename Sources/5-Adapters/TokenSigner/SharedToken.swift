@@ -32,6 +32,9 @@ public final class SharedToken: Sendable {
         var lastKey = 0
         var finder: KneeFinder
         var meter = RateMeter()
+        /// Somebody asks it after readers changed; and they changed again since.
+        var isChecking = false
+        var mustCheckAgain = false
         /// When the token last refused a session.
         var shortageAt: Duration?
         /// What log and metrics were last told; nil before the token was asked for the first time.
@@ -163,7 +166,25 @@ public final class SharedToken: Sendable {
     // MARK: - Readers
 
     /// Asks the token whether it is still there; where it is out, or has become so, everything that waits for it is tried at once.
+    ///
+    /// While that goes on already it is only done once more afterwards, and this returns: a token that hangs hangs one caller.
     func readersChanged() async {
+        let isFirst = state.withLock { state in
+            defer { (state.isChecking, state.mustCheckAgain) = (true, state.isChecking) }
+            return !state.isChecking
+        }
+        guard isFirst else { return }
+        var isDone = false
+        while !isDone {
+            await check()
+            isDone = state.withLock { state in
+                defer { (state.isChecking, state.mustCheckAgain) = (state.mustCheckAgain, false) }
+                return !state.mustCheckAgain
+            }
+        }
+    }
+
+    private func check() async {
         let (pool, outage) = state.withLock { ($0.pool, $0.outage) }
         if let pool, outage == nil {
             do throws(PKCS11Error) { try await control.run { () throws(PKCS11Error) in try pool.token.confirm() } } catch {
