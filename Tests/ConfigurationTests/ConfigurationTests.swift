@@ -144,6 +144,34 @@ import Testing
         #expect(error?.line == fault.line, "\(error?.description ?? "")")
     }
 
+    @Test func authoritiesHaveAnOrderOrWeights() throws {
+        func profile(_ line: String, budget: String = "20 in 20m") throws -> TanbaConfiguration {
+            try Self.parse(
+                Self.good.replacingOccurrences(of: "timestamp-authority: tsa\n", with: line + "\n")
+                    .replacingOccurrences(
+                        of: "timestamp-authorities:\n",
+                        with: "timestamp-authorities:\n  - {name: other, url: \"http://other/\", trust: t.pem, budget: \(budget)}\n"))
+        }
+        typealias Choice = TanbaConfiguration.AuthorityChoice
+        let ordered = try profile("timestamp-authorities: [tsa, other]\n    hedge-after: 2s")
+        #expect(ordered.profiles[1].authorities == [Choice(name: "tsa"), Choice(name: "other")] && ordered.profiles[1].hedgeAfter == .seconds(2))
+        #expect(ordered.authorities[0].budget == TanbaConfiguration.Budget(requests: 20, window: .seconds(1200)))
+        #expect(ordered.authorities[1].budget == nil)
+        let weighed = try profile("timestamp-authorities: {tsa: 3, other: 1}")
+        #expect(weighed.profiles[1].authorities == [Choice(name: "tsa", weight: 3), Choice(name: "other", weight: 1)])
+        for (line, says) in [
+            ("timestamp-authorities: {tsa: 0}", "must be a weight"), ("timestamp-authorities: [tsa, tsa]", "twice"),
+            ("timestamp-authorities: []", "is empty"), ("timestamp-authorities: [tsa, none]", "names the timestamp authority none"),
+            ("timestamp-authority: tsa\n    timestamp-authorities: [other]", "beside timestamp-authority"),
+            ("timestamp-authority: tsa\n    hedge-after: 2s", "name a second one"),
+        ] {
+            let error = #expect(throws: ConfigurationError.self) { try profile(line) }
+            #expect(error?.description.contains(says) == true, "\(line): \(error?.description ?? "")")
+        }
+        let error = #expect(throws: ConfigurationError.self) { try profile("timestamp-authority: tsa", budget: "20 per hour") }
+        #expect(error?.description.contains("20 in 20m") == true)
+    }
+
     @Test func aPINInTheFileIsNotShown() throws {
         let error = #expect(throws: ConfigurationError.self) {
             try Self.parse(Self.good.replacingOccurrences(of: "pin: env:PIN", with: "pin: 998877"))

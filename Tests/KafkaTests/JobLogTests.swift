@@ -71,6 +71,28 @@ import Testing
         await first.close()
     }
 
+    /// An authority's budget is shared among the members: each is told their number before the jobs of a rebalance.
+    @Test func theMembersOfTheGroupAreToldAfterEachRebalance() async throws {
+        let lab = try StreamLab(partitions: 2)
+        let (first, second) = (try lab.log("w1"), try lab.log("w2"))
+        func told(_ log: KafkaJobLog, _ count: Int, while other: KafkaJobLog? = nil) async throws {
+            let end = ContinuousClock.now + .seconds(60)
+            var last: Int?
+            while ContinuousClock.now < end {
+                let intake = try await log.receivePatiently(Demand(limit: 10, wait: .milliseconds(50)))
+                if let members = intake.members { last = members }
+                if last == count { return }
+                _ = try await other?.receivePatiently(Demand(limit: 10, wait: .milliseconds(50)))
+            }
+            Issue.record("told \(last.map(String.init) ?? "nothing") instead of \(count) members")
+        }
+        try await told(first, 1)
+        try await told(second, 2, while: first)
+        await second.close()
+        try await told(first, 1)
+        await first.close()
+    }
+
     @Test func headersAndBadPlacesAreSeen() async throws {
         let lab = try StreamLab(partitions: 3)
         let producer = try Producer(properties: ["bootstrap.servers": lab.broker.bootstrap], log: KafkaClient.silent)

@@ -75,6 +75,16 @@ public class KafkaClient {
         return KafkaWatermarks(low: KafkaOffset(low), high: KafkaOffset(high))
     }
 
+    /// How many members a consumer group has now, asked of the brokers; 0 where there is no such group.
+    public func memberCount(ofGroup group: String, within timeout: Duration) throws(KafkaError) -> Int {
+        var answer: UnsafePointer<rd_kafka_group_list>?
+        try KafkaError.check(rd_kafka_list_groups(handle, group, &answer, timeout.milliseconds), "rd_kafka_list_groups", of: handle)
+        defer { rd_kafka_group_list_destroy(answer) }
+        guard let answer, answer.pointee.group_cnt > 0, let found = answer.pointee.groups?[0] else { return 0 }
+        try KafkaError.check(found.err, "rd_kafka_list_groups", of: handle)
+        return Int(found.member_cnt)
+    }
+
     /// The topic's handle, made at its first use and kept as long as the client.
     func topicHandle(_ name: String) throws(KafkaError) -> OpaquePointer {
         if let topic = topics[name] { return topic }

@@ -156,6 +156,12 @@ extension TanbaConfiguration.Authority {
         timeout = try reader.duration("timeout") ?? timeout
         inFlightMax = try reader.integer("in-flight", in: 1...1024) ?? inFlightMax
         clockSkewMax = try reader.duration("clock-skew") ?? clockSkewMax
+        if let text = try reader.text("budget") {
+            guard let match = text.wholeMatch(of: /([0-9]{1,9}) in ([0-9]{1,9})(s|m|h)/), let requests = Int(match.1), let length = Int(match.2),
+                requests > 0, length > 0
+            else { throw reader.error("timestamp authority \(name) has the budget \(text)", "write it as `20 in 20m`") }
+            budget = TanbaConfiguration.Budget(requests: requests, window: .seconds(length * (match.3 == "s" ? 1 : match.3 == "m" ? 60 : 3600)))
+        }
         try reader.finish()
     }
 }
@@ -179,15 +185,22 @@ extension TanbaConfiguration.Profile {
             throw reader.error("profile \(name) has the level \(level)", "use \(Level.allCases.map(\.rawValue).joined(separator: " or "))")
         }
         self.level = known
-        authority = try reader.text("timestamp-authority")
-        switch (known, authority) {
-        case (.baselineT, nil):
+        authorities = try reader.choices("timestamp-authority", "timestamp-authorities")
+        hedgeAfter = try reader.duration("hedge-after")
+        if known == .baselineT, authorities.isEmpty {
             throw reader.error("profile \(name) has level B-T and no timestamp-authority", "name one of timestamp-authorities")
-        case (.baselineB, .some):
+        }
+        if known == .baselineB, !authorities.isEmpty || hedgeAfter != nil {
             throw reader.error("profile \(name) has level B-B and a timestamp-authority", "remove it, or use level B-T")
-        case (_, let authority?) where !configuration.authorities.contains { $0.name == authority }:
-            throw reader.error("profile \(name) names the timestamp authority \(authority), which is not there", "add it to timestamp-authorities")
-        default: break
+        }
+        for choice in authorities where !configuration.authorities.contains(where: { $0.name == choice.name }) {
+            throw reader.error("profile \(name) names the timestamp authority \(choice.name), which is not there", "add it to timestamp-authorities")
+        }
+        guard Set(authorities.map(\.name)).count == authorities.count else {
+            throw reader.error("profile \(name) names a timestamp authority twice", "remove the second")
+        }
+        guard hedgeAfter == nil || authorities.count > 1 else {
+            throw reader.error("profile \(name) has hedge-after and one timestamp authority", "name a second one, or remove hedge-after")
         }
         try reader.finish()
     }
@@ -279,6 +292,7 @@ extension TanbaConfiguration.Limits {
         batchWaitMax = try reader.duration("batch-wait") ?? batchWaitMax
         drainMax = try reader.duration("drain") ?? drainMax
         giveUpAfter = try reader.duration("give-up") ?? giveUpAfter
+        stampDeadline = try reader.duration("timestamp-deadline") ?? stampDeadline
         fileKeySampling = try reader.integer("file-key-sampling", in: 1...1_000_000) ?? fileKeySampling
         knownJobs = try reader.integer("known-jobs", in: 1...50_000_000) ?? knownJobs
         try reader.finish()

@@ -45,6 +45,31 @@ struct MappingReader {
         return value
     }
 
+    /// One name, a list of names, or a mapping of names to weights.
+    mutating func choices(_ one: String, _ several: String) throws(ConfigurationError) -> [TanbaConfiguration.AuthorityChoice] {
+        let single = try text(one).map { TanbaConfiguration.AuthorityChoice(name: $0) }
+        guard let node = take(several) else { return single.map { [$0] } ?? [] }
+        guard single == nil else { throw bad(node, several, "is given beside \(one)") }
+        var choices: [TanbaConfiguration.AuthorityChoice] = []
+        switch node.value {
+        case .sequence(let nodes):
+            for node in nodes {
+                guard case .scalar(let name) = node.value, !name.isEmpty else { throw bad(node, several, "must be a list of names") }
+                choices.append(TanbaConfiguration.AuthorityChoice(name: name))
+            }
+        case .mapping(let entries):
+            for entry in entries {
+                guard case .scalar(let text) = entry.node.value, let weight = Int(text), (1...1000).contains(weight) else {
+                    throw bad(entry.node, "\(several).\(entry.key)", "must be a weight, a whole number from 1 to 1000")
+                }
+                choices.append(TanbaConfiguration.AuthorityChoice(name: entry.key, weight: weight))
+            }
+        default: throw bad(node, several, "must be a list of names, or names with weights")
+        }
+        guard !choices.isEmpty else { throw bad(node, several, "is empty") }
+        return choices
+    }
+
     /// `200ms`, `10s` or `5m`.
     mutating func duration(_ key: String) throws(ConfigurationError) -> Duration? {
         guard let node = take(key) else { return nil }

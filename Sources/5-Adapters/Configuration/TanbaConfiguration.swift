@@ -91,9 +91,18 @@ public struct TanbaConfiguration: Sendable {
         public var policy: String?
         public var connectTimeout: Duration = .seconds(5)
         public var timeout: Duration = .seconds(10)
-        public var inFlightMax = 16
+        /// Requests at once at most; how many are of use is found out.
+        public var inFlightMax = 64
+        /// What the authority allows, all workers together; nil: as much as it takes.
+        public var budget: Budget?
         /// The farthest its clock may be from ours.
         public var clockSkewMax: Duration = .seconds(300)
+    }
+
+    /// An authority's `budget`: requests in any stretch of time of this length.
+    public struct Budget: Sendable, Hashable {
+        public var requests: Int
+        public var window: Duration
     }
 
     /// One of `profiles`
@@ -110,8 +119,17 @@ public struct TanbaConfiguration: Sendable {
         public var mechanism: MechanismChoice?
         public var digest = "sha256"
         public var level = Level.baselineB
-        /// A name of `timestamp-authorities`, at level B-T.
-        public var authority: String?
+        /// Names of `timestamp-authorities`, at level B-T: asked in this order, or in proportion to their weights where they have any.
+        public var authorities: [AuthorityChoice] = []
+        /// When a second authority is asked as well for a stamp that does not come; nil: never.
+        public var hedgeAfter: Duration?
+    }
+
+    /// An authority of a profile.
+    public struct AuthorityChoice: Sendable, Hashable {
+        public var name: String
+        /// Of all authorities of the profile or of none.
+        public var weight: Int?
     }
 
     /// One of `streams`
@@ -130,6 +148,8 @@ public struct TanbaConfiguration: Sendable {
         public var drainMax: Duration = .seconds(60)
         /// How long a stream waits for a key before its partitions are left to other workers.
         public var giveUpAfter: Duration = .seconds(300)
+        /// How long it waits for a time-stamp before that.
+        public var stampDeadline: Duration = .seconds(4 * 3600)
         /// Of how many signatures by a key in a file one is checked.
         public var fileKeySampling = 100
         /// Signed jobs of a partition that are known again; an id beyond them could be signed a second time. 32 bytes each.

@@ -65,6 +65,8 @@ public actor KafkaJobLog: JobLog, LaneActor {
     var undecided: [Partition: LedgerRecord] = [:]
     /// To be told by the next `receive`.
     var dropped: Set<Partition> = []
+    /// The group's members since the last rebalance, to be told by the next `receive`.
+    var members: Int?
     /// Something was taken back that the pipeline does not know yet.
     var untoldRewind: String?
     /// The last things librdkafka reported by itself, for naming why a call failed.

@@ -59,8 +59,8 @@ extension KafkaJobLog {
             }
         }
         let isAtEnd = awaited == nil && partitions.values.allSatisfy { $0.isAtEnd && $0.pen.isEmpty }
-        defer { dropped = [] }
-        return Intake(records: records, dropped: dropped, isAtEnd: isAtEnd)
+        defer { (dropped, members) = ([], nil) }
+        return Intake(records: records, dropped: dropped, isAtEnd: isAtEnd, members: members)
     }
 
     private func jobRecord(_ record: KafkaRecord, _ partition: Partition) -> JobRecord {

@@ -16,6 +16,7 @@ extension KafkaJobLog {
         }
         partitions = owned
         self.awaited = nil
+        members = countMembers(session)
         mustSeek = false
         metrics.show(partitions.values)
         for (partition, state) in owned.sorted(by: { $0.key < $1.key }) {
@@ -25,6 +26,17 @@ extension KafkaJobLog {
                     ("partition", .init(partition.rawValue)), ("position", .init(state.next.rawValue)),
                     ("known_jobs", .init(state.known.count)),
                 ])
+        }
+    }
+
+    /// Each rebalance comes to every member, so each asks when the number has changed. Where the brokers do not say it, as many as there
+    /// can be at most: what is shared among them is then used with too much care, not too little.
+    private func countMembers(_ session: TransactSession) -> Int {
+        do throws(KafkaError) {
+            return max(1, try session.consumer.memberCount(ofGroup: topics.group, within: settings.patience))
+        } catch {
+            report.warning("group-size-unknown", "\(error)", [("assumed", .init(partitionCount))])
+            return partitionCount
         }
     }
 

@@ -84,7 +84,7 @@ public struct SigningSetup: Sendable {
                 let known = configuration.profiles.map(\.name).joined(separator: ", ")
                 throw error("there is no profile \(name)", known.isEmpty ? "add it to profiles" : "use one of: \(known)")
             }
-            let level: SigningProfile.Level = try profile.authority.map { .baselineT(try patient($0)) } ?? .baselineB
+            let level: SigningProfile.Level = try profile.authorities.first.map { .baselineT(try patient($0.name)) } ?? .baselineB
             var signers: [any DigestSigner] = []
             var failures: [SignerError] = []
             do {
@@ -199,6 +199,7 @@ extension TanbaConfiguration.Limits {
         settings.batchWaitMax = batchWaitMax
         settings.drainMax = drainMax
         settings.giveUpAfter = giveUpAfter
+        settings.stampDeadline = stampDeadline
         return settings
     }
 }

@@ -58,7 +58,7 @@ struct SignCommand {
         var settings = configuration.limits.pipelineSettings
         settings.endsWithLog = true
         // There is nobody to leave the documents to.
-        settings.giveUpAfter = nil
+        (settings.giveUpAfter, settings.stampDeadline) = (nil, nil)
         let pipeline = Pipeline(
             log: log, profiles: setup.profiles, worker: configuration.worker.id, settings: settings, report: report, metrics: metrics)
         let progress = ProgressLine("documents", total: set.documents.count)
