@@ -69,7 +69,7 @@ let package = Package(
         .adapter("KafkaResultStream", uses: "Auditor", "SigningModel", "Kafka", "OperatingSystem", "Log"),
         .adapter("EmbeddedResultStream", uses: "Auditor", "SigningModel", "SQLite", "OperatingSystem"),
         // 6-Programs: options, configuration and wiring only
-        .program("tanba", uses: "CommandLineOptions", "Configuration", "SigningSetup", "PCSC", "PKCS11", "CertificationRequest", "TokenCeremony", "JSON", "CMS", "LibCrypto", "Failpoints", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
+        .program("tanba", uses: "CommandLineOptions", "Configuration", "SigningSetup", "PCSC", "PKCS11", "CertificationRequest", "TokenCeremony", "JSON", "CMS", "LibCrypto", "Failpoints", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "TimeStampProtocol", "DER", "HTTPClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
         .program("tanba-worker", uses: "CommandLineOptions", "Configuration", "SigningSetup", "LibCrypto", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "KafkaJobLog", "TokenSigner", "TimeStampClient", "OperationsAPI", "PCSC"),
         .program("tanba-auditor", uses: "CommandLineOptions", "OperatingSystem", "JSON", "CMS", "LibCrypto", "Log", "SigningModel", "CertificateTrust", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
         // Tests: the kit (one fake a port), then one line a subject

@@ -14,7 +14,10 @@ import TokenCeremony
 @main struct Tanba {
     static let program = Program(
         "tanba", version: TanbaVersion.text, summary: "Signs many documents at once with keys that stay in their tokens.",
-        commands: [SignCommand.declaration, EnqueueCommand.declaration, ResultsCommand.declaration, TokensCommand.declaration],
+        commands: [
+            SignCommand.declaration, EnqueueCommand.declaration, ResultsCommand.declaration, TokensCommand.declaration,
+            TimestampCommand.declaration,
+        ],
         exitStatuses: ExitStatus.explanations)
 
     static func main() async {
@@ -38,6 +41,7 @@ import TokenCeremony
             case "sign": return try await SignCommand(invocation).run()
             case "enqueue": return try await EnqueueCommand(invocation).run()
             case let command where command.hasPrefix("tokens "): return try await TokensCommand.run(invocation)
+            case let command where command.hasPrefix("timestamp "): return try await TimestampCommand.run(invocation)
             default: return try await ResultsCommand(invocation).run()
             }
         } catch {
