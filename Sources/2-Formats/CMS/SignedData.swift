@@ -112,6 +112,10 @@ public struct SignedData: Sendable, Hashable {
 public struct NotSignedData: Error, Sendable, Hashable, CustomStringConvertible {
     public let contentType: ObjectIdentifier
 
+    public init(contentType: ObjectIdentifier) {
+        self.contentType = contentType
+    }
+
     public var description: String { "content type \(contentType) instead of signed data" }
 }
 

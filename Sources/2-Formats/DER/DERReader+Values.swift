@@ -55,11 +55,16 @@ extension DERReader {
     }
 
     public mutating func objectIdentifier() throws(DERError) -> ObjectIdentifier {
+        ObjectIdentifier(checked: Array(try objectIdentifierElement()))
+    }
+
+    /// OBJECT IDENTIFIER whole, as it is encoded.
+    @_lifetime(copy self)
+    public mutating func objectIdentifierElement() throws(DERError) -> Span<UInt8> {
         let start = offset
         var ahead = self
-        let content = try ahead.content(.objectIdentifier)
-        try Self.checkObjectIdentifier(content, at: start)
-        return ObjectIdentifier(checked: Array(try element()))
+        try Self.checkObjectIdentifier(try ahead.content(.objectIdentifier), at: start)
+        return try element()
     }
 
     /// OCTET STRING, copied.
@@ -144,8 +149,23 @@ extension DERReader {
 extension Array where Element == UInt8 {
     /// A copy of borrowed octets.
     init(_ bytes: Span<UInt8>) {
-        self.init()
-        reserveCapacity(bytes.count)
-        for index in bytes.indices { append(bytes[index]) }
+        self.init(capacity: bytes.count) { output in
+            for index in bytes.indices { output.append(bytes[index]) }
+        }
     }
+}
+
+extension Span where Element == UInt8 {
+    /// Whether both are octet for octet the same. All are looked at, so that the compiler compares many at once.
+    @inlinable
+    public func equals(_ other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        var difference: UInt8 = 0
+        for index in indices { difference |= self[index] ^ other[index] }
+        return difference == 0
+    }
+
+    /// Whether these are the same octets.
+    @inlinable
+    public func equals(_ octets: [UInt8]) -> Bool { equals(octets.span) }
 }

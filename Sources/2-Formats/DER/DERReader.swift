@@ -7,25 +7,27 @@ public struct DERReader: ~Escapable {
     /// Constructed elements that may stand inside each other. A signature with a timestamp token and its certificates has about 20.
     public static let depthMax = 32
 
-    private let bytes: Span<UInt8>
-    private var position = 0
+    @usableFromInline let bytes: Span<UInt8>
+    @usableFromInline var position = 0
     /// Where `bytes` begins in what the outermost reader reads; errors speak of octets from there.
-    private let base: Int
-    private let depth: Int
+    @usableFromInline let base: Int
+    @usableFromInline let depth: Int
 
     @_lifetime(copy bytes)
     public init(_ bytes: Span<UInt8>) {
         self.init(bytes, base: 0, depth: 0)
     }
 
+    @usableFromInline
     @_lifetime(copy bytes)
-    private init(_ bytes: Span<UInt8>, base: Int, depth: Int) {
+    init(_ bytes: Span<UInt8>, base: Int, depth: Int) {
         self.bytes = bytes
         self.base = base
         self.depth = depth
     }
 
     /// Reads `bytes` as a whole: throws `trailing` when `body` leaves octets behind.
+    @inlinable
     public static func read<T>(_ bytes: Span<UInt8>, _ body: (inout DERReader) throws -> T) throws -> T {
         var reader = DERReader(bytes)
         let value = try body(&reader)
@@ -34,16 +36,20 @@ public struct DERReader: ~Escapable {
     }
 
     /// Reads `bytes` as a whole: throws `trailing` when `body` leaves octets behind.
+    @inlinable
     public static func read<T>(_ bytes: [UInt8], _ body: (inout DERReader) throws -> T) throws -> T {
         try read(bytes.span, body)
     }
 
+    @inlinable
     public var isAtEnd: Bool { position == bytes.count }
 
     /// Octets from the beginning of what the outermost reader reads to the next element.
+    @inlinable
     public var offset: Int { base + position }
 
     /// The tag of the next element, nil at the end. Nothing else of the element has been looked at.
+    @inlinable
     public var nextTag: DERTag? { isAtEnd ? nil : DERTag(rawValue: bytes[position]) }
 
     /// An error at the next element, for a caller that finds the value wrong.
@@ -78,6 +84,7 @@ public struct DERReader: ~Escapable {
     }
 
     /// Reads the inside of the next element, which must be constructed and have this tag; `body` must read all of it.
+    @inlinable
     public mutating func constructed<T>(_ tag: DERTag, _ body: (inout DERReader) throws -> T) throws -> T {
         let start = offset
         let header = try header()
@@ -86,17 +93,20 @@ public struct DERReader: ~Escapable {
     }
 
     /// SEQUENCE
+    @inlinable
     public mutating func sequence<T>(_ body: (inout DERReader) throws -> T) throws -> T {
         try constructed(.sequence, body)
     }
 
     /// An OPTIONAL element: nil, with nothing read, unless the next one has this tag. `body` reads the inside.
+    @inlinable
     public mutating func optional<T>(_ tag: DERTag, _ body: (inout DERReader) throws -> T) throws -> T? {
         guard nextTag == tag else { return nil }
         return try constructed(tag, body)
     }
 
     /// SEQUENCE OF; `body` reads one element. An empty one is an empty array.
+    @inlinable
     public mutating func sequenceOf<T>(
         _ tag: DERTag = .sequence, _ body: (inout DERReader) throws -> T
     ) throws -> [T] {
@@ -110,22 +120,33 @@ public struct DERReader: ~Escapable {
     /// SET OF; `body` reads one element. Throws `set-not-in-order` at the first element that stands after a greater one.
     ///
     /// - Parameter ordered: false takes any order, for what others encoded and nobody hashes again.
+    @inlinable
     public mutating func setOf<T>(
         _ tag: DERTag = .set, ordered: Bool = true, _ body: (inout DERReader) throws -> T
     ) throws -> [T] {
         try constructed(tag) { inside in
             var values: [T] = []
-            var previous: Range<Int>?
-            while !inside.isAtEnd {
-                let start = inside.position
-                values.append(try body(&inside))
-                let current = start..<inside.position
-                if ordered, let previous, inside.follows(previous, current) {
-                    throw DERError(.setNotInOrder, at: inside.base + start)
-                }
-                previous = current
-            }
+            try inside.each(ordered: ordered) { values.append(try body(&$0)) }
             return values
+        }
+    }
+
+    /// The same without values to keep.
+    @inlinable
+    public mutating func eachOfSet(_ tag: DERTag = .set, ordered: Bool = true, _ body: (inout DERReader) throws -> Void) throws {
+        try constructed(tag) { try $0.each(ordered: ordered, body) }
+    }
+
+    /// All elements that are left.
+    @inlinable
+    mutating func each(ordered: Bool, _ body: (inout DERReader) throws -> Void) throws {
+        var previous = position..<position
+        while !isAtEnd {
+            let start = position
+            try body(&self)
+            let current = start..<position
+            if ordered, !previous.isEmpty, follows(previous, current) { throw DERError(.setNotInOrder, at: base + start) }
+            previous = current
         }
     }
 
@@ -136,13 +157,17 @@ public struct DERReader: ~Escapable {
 
     // MARK: Octets
 
-    private struct Header {
-        let tag: DERTag
-        let content: Range<Int>
+    @usableFromInline
+    struct Header {
+        @usableFromInline let tag: DERTag
+        @usableFromInline let content: Range<Int>
+
+        init(tag: DERTag, content: Range<Int>) { (self.tag, self.content) = (tag, content) }
     }
 
     /// Reads tag and length of the next element; `position` stays.
-    private func header() throws(DERError) -> Header {
+    @usableFromInline
+    func header() throws(DERError) -> Header {
         guard bytes.count - position >= 2 else { throw fault(.truncated) }
         let tag = bytes[position]
         guard tag & 0x1F != 0x1F else { throw fault(.tagNumberHigh) }
@@ -165,7 +190,8 @@ public struct DERReader: ~Escapable {
         return Header(tag: DERTag(rawValue: tag), content: at..<(at + length))
     }
 
-    private mutating func inside<T>(
+    @inlinable
+    mutating func inside<T>(
         _ header: Header, _ body: (inout DERReader) throws -> T
     ) throws -> T {
         guard depth < Self.depthMax else { throw fault(.depthExceeded) }
@@ -178,7 +204,8 @@ public struct DERReader: ~Escapable {
 
     /// Whether `first` stands after `second` in the order of X.690, 11.6. One encoding never begins with another whole one, so the
     /// padding of that clause never decides.
-    private func follows(_ first: Range<Int>, _ second: Range<Int>) -> Bool {
+    @usableFromInline
+    func follows(_ first: Range<Int>, _ second: Range<Int>) -> Bool {
         for (one, other) in zip(first, second) where bytes[one] != bytes[other] {
             return bytes[one] > bytes[other]
         }

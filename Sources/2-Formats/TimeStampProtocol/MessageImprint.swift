@@ -1,5 +1,4 @@
 public import CMS
-internal import DER
 internal import LibCrypto
 
 /// What a timestamp is over: a hash of it (RFC 3161, 2.4.1).
@@ -21,19 +20,5 @@ public struct MessageImprint: Sendable, Hashable {
     /// Of these octets, hashed here. For a signature timestamp they are those of the signature value (EN 319 122-1, 5.3).
     public init(of octets: [UInt8], by algorithm: DigestAlgorithm) {
         self.init(algorithm: algorithm, digest: algorithm.function.digest(octets))
-    }
-}
-
-/// An imprint as a token states it, whose algorithm may be unknown.
-struct StatedImprint: Sendable, Hashable {
-    let algorithm: AlgorithmIdentifier
-    let digest: [UInt8]
-
-    init(reading der: inout DERReader) throws {
-        (algorithm, digest) = try der.sequence { der in (try AlgorithmIdentifier(reading: &der), try der.octetString()) }
-    }
-
-    func states(_ imprint: MessageImprint) -> Bool {
-        algorithm.algorithm == imprint.algorithm.oid && algorithm.hasNoParameters && digest == imprint.digest
     }
 }

@@ -2,7 +2,7 @@ internal import CMS
 internal import DER
 internal import FoundationEssentials
 
-/// What a timestamp authority signs (RFC 3161, 2.4.2).
+/// What a timestamp authority signs (RFC 3161, 2.4.2). Ranges are of whole elements unless said otherwise, in the token's octets.
 ///
 ///     TSTInfo ::= SEQUENCE {
 ///         version         INTEGER { v1(1) },
@@ -15,43 +15,50 @@ internal import FoundationEssentials
 ///         nonce           INTEGER OPTIONAL,
 ///         tsa             [0] GeneralName OPTIONAL,  -- EXPLICIT, being a CHOICE
 ///         extensions      [1] IMPLICIT Extensions OPTIONAL }
-struct TSTInfo: Sendable, Hashable {
-    let version: Int
-    let policy: ObjectIdentifier
-    let imprint: StatedImprint
+struct TSTInfo {
+    private(set) var version = 0
+    private(set) var policy = 0..<0
+    private(set) var imprintAlgorithm = AlgorithmPlace()
     /// The content octets.
-    let serialNumber: [UInt8]
-    let time: Date
-    let accuracy: Accuracy?
-    /// The INTEGER, whole.
-    let nonce: [UInt8]?
-    /// The GeneralName, whole.
-    let authorityName: [UInt8]?
-    let criticalExtensions: [ObjectIdentifier]
+    private(set) var imprintDigest = 0..<0
+    /// The content octets.
+    private(set) var serialNumber = 0..<0
+    private(set) var time = Date(timeIntervalSince1970: 0)
+    private(set) var accuracy: Accuracy?
+    private(set) var nonce: Range<Int>?
+    /// The GeneralName.
+    private(set) var authorityName: Range<Int>?
+    private(set) var criticalExtension: ObjectIdentifier?
 
     /// Reads the content of a token as a whole.
-    init(der: [UInt8]) throws {
-        self = try DERReader.read(der) { try TSTInfo(reading: &$0) }
+    ///
+    /// - Parameter start: where the content stands in the token's octets.
+    init(_ content: Span<UInt8>, at start: Int) throws {
+        try DERReader.read(content) { der in try der.sequence { try self.read(&$0, start) } }
     }
 
-    private init(reading der: inout DERReader) throws {
-        self = try der.sequence { der in
-            let version = try der.integer()
-            let policy = try der.objectIdentifier()
-            let imprint = try StatedImprint(reading: &der)
-            let serialNumber = try der.integerBytes()
-            let time = try der.generalizedTime()
-            let accuracy = der.nextTag == .sequence ? try Accuracy(reading: &der) : nil
-            _ = try der.booleanDefaultFalse()  // ordering
-            let nonce = der.nextTag == .integer ? try der.checkedElement() : nil
-            let authorityName = try der.optional(.context(0)) { try $0.checkedElement() }
-            var critical: [ObjectIdentifier] = []
-            if der.nextTag == .context(1) {
-                critical = try der.sequenceOf(.context(1)) { try Self.criticalExtension(reading: &$0) }.compactMap { $0 }
+    private mutating func read(_ der: inout DERReader, _ start: Int) throws {
+        version = try der.integer()
+        policy = try der.range(start) { _ = try $0.objectIdentifierElement() }
+        try der.sequence { der in
+            imprintAlgorithm = try AlgorithmPlace(reading: &der, start)
+            let count = try der.content(.octetString).count
+            imprintDigest = (start + der.offset - count)..<(start + der.offset)
+        }
+        let count = try der.integerContent().count
+        serialNumber = (start + der.offset - count)..<(start + der.offset)
+        time = try der.generalizedTime()
+        if der.nextTag == .sequence { accuracy = try Accuracy(reading: &der) }
+        _ = try der.booleanDefaultFalse()  // ordering
+        if der.nextTag == .integer { nonce = try der.range(start) { _ = try $0.integerContent() } }
+        authorityName = try der.optional(.context(0)) { der in try der.range(start) { try $0.check() } }
+        if der.nextTag == .context(1) {
+            try der.constructed(.context(1)) { der in
+                while !der.isAtEnd {
+                    let critical = try Self.criticalExtension(reading: &der)
+                    criticalExtension = criticalExtension ?? critical
+                }
             }
-            return TSTInfo(
-                version: version, policy: policy, imprint: imprint, serialNumber: serialNumber, time: time, accuracy: accuracy,
-                nonce: nonce, authorityName: authorityName, criticalExtensions: critical)
         }
     }
 
@@ -65,20 +72,5 @@ struct TSTInfo: Sendable, Hashable {
             _ = try der.octetString()
             return isCritical ? identifier : nil
         }
-    }
-
-    private init(
-        version: Int, policy: ObjectIdentifier, imprint: StatedImprint, serialNumber: [UInt8], time: Date, accuracy: Accuracy?,
-        nonce: [UInt8]?, authorityName: [UInt8]?, criticalExtensions: [ObjectIdentifier]
-    ) {
-        self.version = version
-        self.policy = policy
-        self.imprint = imprint
-        self.serialNumber = serialNumber
-        self.time = time
-        self.accuracy = accuracy
-        self.nonce = nonce
-        self.authorityName = authorityName
-        self.criticalExtensions = criticalExtensions
     }
 }

@@ -23,23 +23,35 @@ public enum TimeStampResponse {
         _ der: [UInt8], answering request: TimeStampRequest, at now: Date, accepting tolerance: TimeInterval,
         algorithms: KnownAlgorithms = .standard, trust: TimeStampToken.Trust
     ) throws(TimeStampFault) -> TimeStampToken {
+        var known = KnownAuthorities(algorithms: algorithms)
+        return try check(der, answering: request, at: now, accepting: tolerance, knowing: &known, trust: trust)
+    }
+
+    /// The same for a client that asks an authority again and again.
+    ///
+    /// - Parameter known: What follows from octets that earlier tokens of the authority had too is not found out again. An authority that
+    ///   passed every check for the first time is added.
+    public static func check(
+        _ der: [UInt8], answering request: TimeStampRequest, at now: Date, accepting tolerance: TimeInterval,
+        knowing known: inout KnownAuthorities, trust: TimeStampToken.Trust
+    ) throws(TimeStampFault) -> TimeStampToken {
         let (status, token) = try read(der)
         guard status.isGranted else { throw TimeStampFault(.status, status.description, status: status) }
         guard let token else { throw TimeStampFault(.tokenMissing, "granted without a token") }
         let parts = try TokenParts(token)
         let info = parts.info
-        guard info.imprint.states(request.imprint) else { throw TimeStampFault(.imprintDiffers, "stamped something else") }
-        guard info.nonce == request.nonce else {
+        guard parts.states(request.imprint) else { throw TimeStampFault(.imprintDiffers, "stamped something else") }
+        guard let nonce = info.nonce, parts.has(request.nonce, at: nonce) else {
             throw TimeStampFault(.nonceDiffers, info.nonce == nil ? "no nonce" : "the nonce of another request")
         }
-        if let policy = request.policy, info.policy != policy {
-            throw TimeStampFault(.policyDiffers, "\(info.policy) instead of \(policy)")
+        if let policy = request.policy, !parts.has(policy.encoded, at: info.policy) {
+            throw TimeStampFault(.policyDiffers, "\(parts.policy) instead of \(policy)")
         }
         let ahead = info.time.timeIntervalSince(now)
         guard abs(ahead) <= tolerance else {
             throw TimeStampFault(.timeOutsideWindow, "\(info.time) is \(Int(abs(ahead))) s \(ahead > 0 ? "ahead of" : "behind") our clock")
         }
-        return try TimeStampToken.check(parts, imprint: request.imprint, algorithms: algorithms, trust: trust)
+        return try TimeStampToken.check(parts, imprint: request.imprint, knowing: &known, trust: trust)
     }
 
     private static func read(_ der: [UInt8]) throws(TimeStampFault) -> (PKIStatusInfo, [UInt8]?) {

@@ -29,8 +29,9 @@ public struct TimeStampToken: Sendable, Hashable {
         _ der: [UInt8], imprint: MessageImprint, algorithms: KnownAlgorithms = .standard, trust: Trust
     ) throws(TimeStampFault) -> TimeStampToken {
         let parts = try TokenParts(der)
-        guard parts.info.imprint.states(imprint) else { throw TimeStampFault(.imprintDiffers, "it is over something else") }
-        return try check(parts, imprint: imprint, algorithms: algorithms, trust: trust)
+        guard parts.states(imprint) else { throw TimeStampFault(.imprintDiffers, "it is over something else") }
+        var known = KnownAuthorities(algorithms: algorithms)
+        return try check(parts, imprint: imprint, knowing: &known, trust: trust)
     }
 
     /// Checks a token over octets, such as those of a signature value; they are hashed by the algorithm that the token states.
@@ -38,38 +39,51 @@ public struct TimeStampToken: Sendable, Hashable {
         _ der: [UInt8], over octets: [UInt8], algorithms: KnownAlgorithms = .standard, trust: Trust
     ) throws(TimeStampFault) -> TimeStampToken {
         let parts = try TokenParts(der)
-        guard let algorithm = algorithms.digest(parts.info.imprint.algorithm) else {
-            throw TimeStampFault(.algorithmUnknown, "imprint by \(parts.info.imprint.algorithm.algorithm)")
-        }
+        let stated = parts.identifier(parts.info.imprintAlgorithm)
+        guard let algorithm = algorithms.digest(stated) else { throw TimeStampFault(.algorithmUnknown, "imprint by \(stated.algorithm)") }
         let imprint = MessageImprint(of: octets, by: algorithm)
-        guard parts.info.imprint.states(imprint) else { throw TimeStampFault(.imprintDiffers, "it is over something else") }
-        return try check(parts, imprint: imprint, algorithms: algorithms, trust: trust)
+        guard parts.states(imprint) else { throw TimeStampFault(.imprintDiffers, "it is over something else") }
+        var known = KnownAuthorities(algorithms: algorithms)
+        return try check(parts, imprint: imprint, knowing: &known, trust: trust)
     }
 
     /// - Precondition: the parts state this imprint.
     static func check(
-        _ parts: TokenParts, imprint: MessageImprint, algorithms: KnownAlgorithms, trust: Trust
+        _ parts: TokenParts, imprint: MessageImprint, knowing known: inout KnownAuthorities, trust: Trust
     ) throws(TimeStampFault) -> TimeStampToken {
-        let check = try AuthorityCheck(parts, algorithms: algorithms)
-        if let reason = trust(check.authority, check.certificates, parts.info.time) {
+        let check = try AuthorityCheck(parts, knowing: known)
+        if let reason = trust(check.authority.authority, check.authority.certificates, parts.info.time) {
             throw TimeStampFault(.certificateUntrusted, reason)
         }
-        return TimeStampToken(parts, imprint: imprint, check)
+        if !check.wasKnown { known.add(check.authority) }
+        return TimeStampToken(parts, imprint: imprint, check.authority)
     }
 
-    private init(_ parts: TokenParts, imprint: MessageImprint, _ check: AuthorityCheck) {
+    private init(_ parts: TokenParts, imprint: MessageImprint, _ known: KnownAuthority) {
         der = parts.der
         self.imprint = imprint
         time = parts.info.time
         accuracy = parts.info.accuracy
-        serialNumberHex = Self.hex(parts.info.serialNumber)
-        policy = parts.info.policy
-        authority = check.authority
-        certificates = check.certificates
+        serialNumberHex = Self.hex(parts.der[parts.info.serialNumber])
+        policy = parts.policy
+        authority = known.authority
+        certificates = known.certificates
     }
 
-    private static func hex(_ integer: [UInt8]) -> String {
-        let magnitude = integer.count > 1 && integer[0] == 0 ? integer.dropFirst() : integer[...]
-        return magnitude.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    private static func hex(_ integer: ArraySlice<UInt8>) -> String {
+        let magnitude = integer.count > 1 && integer.first == 0 ? integer.dropFirst() : integer
+        var digits: [UInt8] = []
+        digits.reserveCapacity(2 * magnitude.count)
+        for octet in magnitude {
+            digits.append(digit(octet >> 4))
+            digits.append(digit(octet & 15))
+        }
+        return String(decoding: digits, as: UTF8.self)
     }
+
+    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
+}
+
+extension TokenParts {
+    var policy: ObjectIdentifier { read(info.policy) { try $0.objectIdentifier() } }
 }

@@ -10,6 +10,7 @@ public final class TimeStampExchange: Sendable {
     private let policy: ObjectIdentifier?
     private let tolerance: TimeInterval
     private let trusted: TrustedAuthorities
+    private let known = Locked(KnownAuthorities())
 
     /// - Parameters:
     ///   - policy: asked for, and demanded of the answer; nil leaves it to the authority.
@@ -30,12 +31,18 @@ public final class TimeStampExchange: Sendable {
 
     /// The token of an answer that came in at `now`, after every check.
     public func token(from answer: [UInt8], to request: TimeStampRequest, at now: Date) throws(TimeStampFault) -> TimeStampToken {
-        try TimeStampResponse.check(answer, answering: request, at: now, accepting: tolerance) { authority, certificates, time in
+        var known = known.withLock { $0 }
+        let additions = known.additions
+        let token = try TimeStampResponse.check(
+            answer, answering: request, at: now, accepting: tolerance, knowing: &known
+        ) { authority, certificates, time in
             switch trusted.judge(authority, with: certificates.filter { $0 != authority }, at: time) {
             case .trusted: nil
             case .refused(let refusal): "\(refusal)"
             }
         }
+        if known.additions != additions { self.known.withLock { $0 = known } }
+        return token
     }
 
     /// 63 random bits under a first bit that keeps the number positive and its length the same.
