@@ -61,7 +61,7 @@ let package = Package(
         .adapter("TokenSigner", uses: "SigningPipeline", "DER", "JSON", "CMS", "PKCS11", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("TokenCeremony", uses: "TokenSigner", "SigningPipeline", "CertificationRequest", "CMS", "PKCS11", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("FileKeySigner", uses: "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
-        .adapter("TimeStampClient", uses: "SigningPipeline", "CertificateTrust", "TimeStampProtocol", "DER", "LibCrypto", "HTTPClient", "OperatingSystem", "Log", "Metrics"),
+        .adapter("TimeStampClient", uses: "SigningPipeline", "CertificateTrust", "TimeStampProtocol", "DER", "CMS", "JSON", "LibCrypto", "HTTPClient", "OperatingSystem", "Log", "Metrics"),
         .adapter("SigningSetup", uses: "Configuration", "TokenSigner", "FileKeySigner", "TimeStampClient", "SigningPipeline", "CertificateTrust", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .adapter("KafkaJobLog", uses: "SigningPipeline", "SigningModel", "Kafka", "OperatingSystem", "Failpoints", "Log", "Metrics"),
         .adapter("EmbeddedJobLog", uses: "SigningPipeline", "SigningModel", "SQLite", "OperatingSystem", "Failpoints", "Log", "Metrics"),

@@ -18,7 +18,7 @@ extension TimeStampAuthorityError {
     }
 
     /// An answer came, but not 200.
-    init(_ authority: String, _ address: HTTPAddress, status: Int) {
+    init(_ authority: String, _ address: HTTPAddress, status: Int, retryAfter: Duration?) {
         let remedy =
             switch status {
             case 300..<400: "The authority has moved: ask its operator for the new URL; redirects are not followed."
@@ -29,7 +29,10 @@ extension TimeStampAuthorityError {
             case 500..<600: "The authority has trouble of its own: wait, or tell its operator."
             default: "Check that the URL is that of a time-stamping service (RFC 3161 over HTTP)."
             }
-        self.init(authority: authority, fault: "http-status", reason: "\(address) answered HTTP \(status)", remedy: remedy)
+        self.init(
+            authority: authority, fault: "http-status",
+            reason: "\(address) answered HTTP \(status)" + (retryAfter.map { ", to be asked again after \(Int($0.seconds)) s" } ?? ""),
+            remedy: remedy, status: status, retryAfter: retryAfter)
     }
 
     /// The answer is not what RFC 3161, 3.4 says it must be.
@@ -44,7 +47,7 @@ extension TimeStampAuthorityError {
     }
 
     /// An answer came and does not stand up.
-    init(_ authority: String, _ fault: TimeStampFault) {
+    init(_ authority: String, _ fault: TimeStampFault, skew: Duration? = nil) {
         let remedy =
             switch fault.code {
             case .status: "Read what the authority says: it may not know the digest, the policy or this customer."
@@ -59,6 +62,6 @@ extension TimeStampAuthorityError {
                 "The authority signs by an algorithm that is not supported: ask its operator for SHA-2 with RSA or ECDSA."
             default: "The authority breaks RFC 3161: tell its operator, and use another one meanwhile."
             }
-        self.init(authority: authority, fault: fault.code.rawValue, reason: fault.detail, remedy: remedy)
+        self.init(authority: authority, fault: fault.code.rawValue, reason: fault.detail, remedy: remedy, skew: skew)
     }
 }

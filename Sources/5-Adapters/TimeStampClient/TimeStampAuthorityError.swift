@@ -7,12 +7,23 @@ public struct TimeStampAuthorityError: Error, CustomStringConvertible {
     public var reason: String
     /// What a person can do.
     public var remedy: String
+    /// The HTTP status, where an answer came.
+    public var status: Int?
+    /// How long the authority wants to be left alone (`Retry-After`), where it says so.
+    public var retryAfter: Duration?
+    /// With `time-outside-window`: how far the authority's clock is before ours.
+    public var skew: Duration?
 
-    public init(authority: String, fault: String, reason: String, remedy: String) {
+    public init(
+        authority: String, fault: String, reason: String, remedy: String, status: Int? = nil, retryAfter: Duration? = nil, skew: Duration? = nil
+    ) {
         self.authority = authority
         self.fault = fault
         self.reason = reason
         self.remedy = remedy
+        self.status = status
+        self.retryAfter = retryAfter
+        self.skew = skew
     }
 
     public var description: String { "time-stamp authority \(authority): \(reason); \(remedy)" }

@@ -16,7 +16,7 @@ public import TimeStampProtocol
 ///
 /// Metrics: `tanba_timestamp_requests_total{authority,outcome}`, the outcome being `granted` or the fault of the error, and
 /// `tanba_timestamp_seconds{authority}`, from sending a request to having its answer.
-public final class TimeStampClient: Sendable {
+public final class TimeStampClient: TimeStampAsker {
     public struct Settings: Sendable {
         /// Its name in the configuration.
         public var name: String
@@ -94,11 +94,13 @@ public final class TimeStampClient: Sendable {
     }
 
     /// Asks once. Waits for a turn among the requests in flight.
-    public func timeStamp(_ imprint: MessageImprint) async throws(TimeStampAuthorityError) -> TimeStampToken {
+    public func timeStamp(_ imprint: MessageImprint) async throws(TimeStampAuthorityError) -> TimeStampToken { try await ask(imprint).token }
+
+    func ask(_ imprint: MessageImprint) async throws(TimeStampAuthorityError) -> AuthorityAnswer {
         do throws(TimeStampAuthorityError) {
-            let token = try await ask(imprint)
+            let answer = try await send(imprint)
             requests.add(1, name, "granted")
-            return token
+            return answer
         } catch {
             requests.add(1, name, error.fault)
             throw error
@@ -108,7 +110,7 @@ public final class TimeStampClient: Sendable {
     /// Ends what is on its way, and the connections. Whoever still waits gets `closed`.
     public func close() async { await http.close() }
 
-    private func ask(_ imprint: MessageImprint) async throws(TimeStampAuthorityError) -> TimeStampToken {
+    private func send(_ imprint: MessageImprint) async throws(TimeStampAuthorityError) -> AuthorityAnswer {
         let request = exchange.request(for: imprint)
         let answer: HTTPAnswer
         do throws(HTTPError) {
@@ -117,13 +119,25 @@ public final class TimeStampClient: Sendable {
             throw TimeStampAuthorityError(name, error)
         }
         seconds.observe(answer.elapsed / .seconds(1))
-        guard answer.status == 200 else { throw TimeStampAuthorityError(name, address, status: answer.status) }
+        let now = now()
+        guard answer.status == 200 else {
+            let retryAfter = answer.field("Retry-After").flatMap { RetryAfter.pause($0, at: now) }
+            throw TimeStampAuthorityError(name, address, status: answer.status, retryAfter: retryAfter)
+        }
         guard answer.mediaType == Self.replyType else { throw TimeStampAuthorityError(name, address, mediaType: answer.mediaType) }
         do throws(TimeStampFault) {
-            return try exchange.token(from: answer.body, to: request, at: now())
+            let token = try exchange.token(from: answer.body, to: request, at: now)
+            return AuthorityAnswer(token: token, skew: Self.skew(token, at: now))
         } catch {
-            throw TimeStampAuthorityError(name, error)
+            guard error.code == .timeOutsideWindow else { throw TimeStampAuthorityError(name, error) }
+            // Only what stands up but for its time says how far the clocks are apart.
+            let token = try? exchange.token(from: answer.body, to: request, at: now, accepting: .infinity)
+            throw TimeStampAuthorityError(name, error, skew: token.map { Self.skew($0, at: now) })
         }
+    }
+
+    private static func skew(_ token: TimeStampToken, at now: Date) -> Duration {
+        .milliseconds(Int64(max(-1e14, min(1e14, token.time.timeIntervalSince(now) * 1000))))
     }
 
     private static let replyType = "application/timestamp-reply"

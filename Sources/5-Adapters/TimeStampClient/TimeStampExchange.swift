@@ -31,6 +31,12 @@ public final class TimeStampExchange: Sendable {
 
     /// The token of an answer that came in at `now`, after every check.
     public func token(from answer: [UInt8], to request: TimeStampRequest, at now: Date) throws(TimeStampFault) -> TimeStampToken {
+        try token(from: answer, to: request, at: now, accepting: tolerance)
+    }
+
+    func token(
+        from answer: [UInt8], to request: TimeStampRequest, at now: Date, accepting tolerance: TimeInterval
+    ) throws(TimeStampFault) -> TimeStampToken {
         var known = known.withLock { $0 }
         let additions = known.additions
         let token = try TimeStampResponse.check(
