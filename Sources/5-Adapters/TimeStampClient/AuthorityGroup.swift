@@ -183,14 +183,22 @@ public final class AuthorityGroup: TimeStampAuthority {
         return next
     }
 
-    /// Once may be chance. After that a stamp waits: its authority may be in for all others, and would be asked as fast as it fails.
+    /// Once may be chance. After that a stamp waits: its authority may be in for all others, and would be asked as fast as it fails. One that is
+    /// rejected waits for longer than an authority that rejects is left alone, so that the others have their time.
     private func pause(after failures: Int, _ error: TimeStampAuthorityError) async throws {
         try Task.checkCancellation()
-        guard failures > 1 else { return }
         if failures >= 8, failures & (failures - 1) == 0 {
             log.error("timestamp-request-stuck", "\(error)", [("authorities", LogValue(name)), ("failures", LogValue(failures))])
         }
-        try await clock.sleep(min(.seconds(30), .milliseconds(100) * (1 << min(failures - 2, 16))) * Double.random(in: 0.5...1))
+        let pause: Duration
+        if error.cause == .rejecting, failures >= governors.count {
+            pause = min(.seconds(3600), .seconds(60) * (1 << min(failures - governors.count, 16)))
+        } else if failures > 1 {
+            pause = min(.seconds(30), .milliseconds(100) * (1 << min(failures - 2, 16)))
+        } else {
+            return
+        }
+        try await clock.sleep(pause * Double.random(in: 0.8...1.2))
     }
 
     /// Waits until a request may be sent.

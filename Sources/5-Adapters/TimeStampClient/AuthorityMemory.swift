@@ -50,6 +50,9 @@ public final class AuthorityMemory: Sendable {
         state = Locked(State(records: (try? Self.records(in: bytes.span)) ?? [:]))
     }
 
+    /// Whether something is on its way to the file.
+    var isWriting: Bool { state.withLock { $0.written < $0.made } }
+
     func record(of name: String) -> Record? { state.withLock { $0.records[name] } }
 
     /// Keeps the record; returns when it is in the file, where it is urgent.

@@ -22,8 +22,10 @@ struct Budget: Sendable {
     private(set) var learned: RequestRate?
     /// Workers that divide the rate.
     private(set) var members = 1
-    /// Answered requests that still count, by time; what others may have used stands among them, and may lie ahead.
+    /// Answered requests, by time; what others may have used stands among them, and may lie ahead. The first `gone` do not count any more: from
+    /// them a rate is learned.
     private(set) var uses: [Use] = []
+    private var gone = 0
     /// Requests without an answer yet.
     private(set) var underWay = 0
     /// The authority wants no request before.
@@ -77,7 +79,7 @@ struct Budget: Sendable {
         guard underWay < share else { return nil }
         var excess = counted + underWay - share + 1
         guard excess > 0 else { return held }
-        for use in uses {
+        for use in uses[gone...] {
             excess -= use.count
             if excess <= 0 { return max(held, use.time + rate.window) }
         }
@@ -152,15 +154,29 @@ struct Budget: Sendable {
     mutating func hold(until time: Duration) { heldUntil = max(heldUntil ?? time, time) }
 
     private mutating func learn(from pause: Duration, at now: Duration) {
-        let known = rate?.window ?? .zero
-        // A configured window is the authority's word; else the least common one that such a pause can belong to.
-        let window = configured?.window ?? max(known, Self.windows.first { $0 >= pause } ?? pause)
-        let granted = uses.reduce(0) { $1.time + window > now && $1.time <= now ? $0 + $1.granted : $0 } * members
-        var requests = max(1, granted)
+        func uses(in window: Duration) -> (all: Int, granted: Int) {
+            self.uses.reduce(into: (0, 0)) { sums, use in
+                guard use.time + window > now, use.time <= now else { return }
+                sums = (sums.0 + use.count, sums.1 + use.granted)
+            }
+        }
+        let window: Duration
+        if let configured {
+            // Its window is the authority's word.
+            window = configured.window
+        } else if let learned, (uses(in: learned.window).all + underWay) * members < learned.requests {
+            // Turned away though less was used than is believed to be allowed: the window is a longer one.
+            window = Self.windows.first { $0 > learned.window && $0 >= pause } ?? max(learned.window, pause)
+        } else {
+            // The least common one that such a pause can belong to.
+            window = max(learned?.window ?? .zero, Self.windows.first { $0 >= pause } ?? pause)
+        }
+        var requests = uses(in: window).granted * members
         if let rate, rate.window == window { requests = min(requests, rate.requests - max(1, rate.requests / 10)) }
         learned = RequestRate(max(1, requests), in: window)
         grownAt = now
         wasSpent = false
+        recount(at: now)
     }
 
     /// What was learned may have been too little: where a 429 costs little, it is tried with a tenth more after ten quiet windows.
@@ -171,6 +187,7 @@ struct Budget: Sendable {
         grownAt = now
         wasSpent = false
         let more = rate.requests + max(1, rate.requests / 10)
+        // Its window stays as it is, so that what counts does, too.
         learned = configured.map { $0.requests <= more } ?? false ? nil : RequestRate(more, in: rate.window)
     }
 
@@ -189,17 +206,32 @@ struct Budget: Sendable {
         } else {
             uses.insert(Use(time: time, first: time, count: count, granted: isGranted ? count : 0), at: place)
         }
-        if uses.count > 2 * Self.usesMax { forget(at: time) }
+        // What does not count any more is kept for an hour, but not at any price.
+        if uses.count > 2 * Self.usesMax, gone > 0 {
+            let few = min(gone, uses.count - Self.usesMax)
+            uses.removeFirst(few)
+            gone -= few
+        }
     }
 
+    /// What is a window old does not count any more.
     private mutating func forget(at now: Duration) {
         let window = rate?.window ?? Self.memory
-        var gone = 0
         while gone < uses.count, uses[gone].time + window <= now {
             counted -= uses[gone].count
             gone += 1
         }
-        if gone > 0 { uses.removeFirst(gone) }
+        guard gone > 0, uses[0].time + max(window, Self.memory) * 2 <= now else { return }
+        let old = uses[..<gone].prefix { $0.time + max(window, Self.memory) <= now }.count
+        uses.removeFirst(old)
+        gone -= old
+    }
+
+    /// The window has become another one.
+    private mutating func recount(at now: Duration) {
+        gone = 0
+        counted = uses.reduce(0) { $0 + $1.count }
+        forget(at: now)
     }
 
     // MARK: - Memory
@@ -213,7 +245,7 @@ struct Budget: Sendable {
         }
         if let heldUntil, heldUntil > now { hold(until: heldUntil) }
         for use in uses where use.count > 0 { count(use.count, at: min(use.time, now)) }
-        forget(at: now)
+        recount(at: now)
     }
 
     /// For the memory: how long the authority last wanted to be left alone.
