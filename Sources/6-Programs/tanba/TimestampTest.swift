@@ -121,6 +121,9 @@ struct TimestampTestCommand {
             if case .trusted(let chain) = trust.judge(token.authority, with: others, as: .timeStamping, at: token.time) { trial.chain = chain }
         } catch {
             trial.error = error
+            if error.fault == "certificate-untrusted" {
+                trial.error?.remedy = "Name a PEM file with --trust that has the root its certificate comes from; \(trustPath) has not."
+            }
         }
         StandardStreams.writeOut(isJSON ? trial.json : trial.text)
         return trial.exitStatus
