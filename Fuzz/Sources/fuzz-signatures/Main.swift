@@ -29,9 +29,44 @@ import TimeStampProtocol
             }
             let token = try? TimeStampToken.check(input, over: scene.value, trust: { _, _, _ in nil })
             demand(token?.authority != scene.authority || token?.time == scene.time, "another time is stamped")
-            let answered = try? TimeStampResponse.check(
-                input, answering: scene.request, at: scene.time, accepting: 1e12, trust: { _, _, _ in nil })
-            demand(answered?.authority != scene.authority || answered?.time == scene.time, "another time is stamped")
+            demand(fault(of: input, scene) == fault(ofReading: input), "a token is read otherwise than a SignedData")
+            // Who is known is asked no less than who is not
+            var (known, none) = (scene.known, KnownAuthorities())
+            let answered = answer(input, scene, &known)
+            demand(answered == answer(input, scene, &none), "an authority that is known is judged otherwise")
+            let stamped = try? answered.get()
+            demand(stamped?.authority != scene.authority || stamped?.time == scene.time, "another time is stamped")
+        }
+    }
+
+    /// What is said of a token that cannot be read as SignedData; nil for everything else.
+    private static func fault(of token: [UInt8], _ scene: Scene) -> String? {
+        do throws(TimeStampFault) {
+            _ = try TimeStampToken.check(token, over: scene.value, trust: { _, _, _ in nil })
+            return nil
+        } catch {
+            return error.code == .notDER && error.detail.hasPrefix("the token is ") ? error.detail : nil
+        }
+    }
+
+    private static func fault(ofReading token: [UInt8]) -> String? {
+        do {
+            _ = try SignedData(file: token, order: .whereHashed)
+            return nil
+        } catch is NotSignedData {
+            return nil
+        } catch {
+            return "the token is \(error)"
+        }
+    }
+
+    private static func answer(_ input: [UInt8], _ scene: Scene, _ known: inout KnownAuthorities) -> Result<TimeStampToken, TimeStampFault> {
+        do throws(TimeStampFault) {
+            return .success(
+                try TimeStampResponse.check(
+                    input, answering: scene.request, at: scene.time, accepting: 1e12, knowing: &known, trust: { _, _, _ in nil }))
+        } catch {
+            return .failure(error)
         }
     }
 }
@@ -48,6 +83,8 @@ struct Scene: Sendable {
     let answer: [UInt8]
     let signature: [UInt8]
     let stamped: [UInt8]
+    /// The authority.
+    let known: KnownAuthorities
 
     init() throws {
         let notBefore = time.addingTimeInterval(-1_000)
@@ -77,6 +114,9 @@ struct Scene: Sendable {
         stamped = CAdESSignature.encode(
             certificate: signer, chain: [authority], algorithm: algorithm, documentDigest: digest, signingTime: time, signature: value,
             timeStampTokens: [token])
+        var known = KnownAuthorities()
+        _ = try TimeStampResponse.check(answer, answering: request, at: time, accepting: 1, knowing: &known, trust: { _, _, _ in nil })
+        self.known = known
     }
 
     private static func token(
