@@ -151,6 +151,24 @@ import TimeStampProtocol
         #expect(lab.events("timestamp-authority-out").count == 1 && lab.events("timestamp-authority-back").count == 1)
     }
 
+    @Test func withoutAPartOfTheBudgetAnOutageIsWaitedOutInPeace() async throws {
+        let a = authority()
+        a.follow { _, now, _ in now < .seconds(50) ? .dead : .grant() }
+        let governor = lab.governor(a, budget: RequestRate(1, in: .seconds(10)))
+        let group = lab.group([governor])
+        let time = lab.time
+        try await time.run {
+            #expect(group.reserve(5) == 1)
+            let waiting = Task { try await group.timeStamp(GovernorLab.imprint) { true } }
+            try await time.sleep(.seconds(5))
+            group.share(among: 2, in: "s")
+            try await time.sleep(.seconds(100))
+            #expect(a.granted == 0 && group.obstacle != nil)
+            group.share(among: 1, in: "s")
+            #expect(try await waiting.value.authority == "a")
+        }
+    }
+
     // MARK: several
 
     @Test func theNextStampsWhileTheFirstIsOutAndTheFirstIsReturnedTo() async throws {
@@ -312,7 +330,7 @@ import TimeStampProtocol
             [lab.governor(a, inFlight: 4), lab.governor(b, inFlight: 4, budget: RequestRate(3, in: .seconds(3600)))], hedgeAfter: .milliseconds(100))
         let lab = lab
         try await lab.time.run { for _ in 0..<20 { _ = try await lab.stamp(1, by: group) } }
-        #expect(b.arrivals.count == 3)
+        #expect(b.arrivals.count >= 3 && mostInAnyWindow(b.arrivals, .seconds(3600)) == 3)
     }
 
     // MARK: the end

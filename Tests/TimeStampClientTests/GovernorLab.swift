@@ -96,16 +96,20 @@ final class VirtualTime: Sendable {
         var since = ContinuousClock.now
         while true {
             await Task.yield()
-            let (activity, waking, jump) = state.withLock { state in
-                (state.activity, state.waking, (state.sleepers.values.map(\.until).min() ?? state.now) - state.now)
-            }
+            let (activity, waking) = state.withLock { ($0.activity, $0.waking) }
             let isBusy = waking > 0 || busy.withLock { $0 }.contains { $0() }
             if activity != seen || isBusy {
                 (quiet, seen, since) = (0, activity, .now)
-            } else {
-                quiet += 1
-                if quiet >= 25, ContinuousClock.now - since >= min(.milliseconds(5), jump / 200) { return }
+                continue
             }
+            quiet += 1
+            guard quiet >= 25 else { continue }
+            let jump = state.withLock { state in (state.sleepers.values.lazy.map(\.until).min() ?? state.now) - state.now }
+            let quietFor = ContinuousClock.now - since
+            let wanted = min(.milliseconds(30), jump / 200)
+            if quietFor >= wanted { return }
+            // The processor is for those who work.
+            if wanted > .milliseconds(1) { try? await Task.sleep(for: .milliseconds(1)) }
         }
     }
 

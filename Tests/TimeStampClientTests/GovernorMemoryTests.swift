@@ -108,8 +108,8 @@ import Testing
         record.heldUntil = Date(timeIntervalSince1970: 3000)
         record.lastHold = .seconds(7)
         record.uses = [(Date(timeIntervalSince1970: 5), 1), (Date(timeIntervalSince1970: 6), 20)]
-        await memory.remember(record, of: "a", isUrgent: true, at: .zero, lab.log)
-        await memory.remember(AuthorityMemory.Record(), of: "b", isUrgent: true, at: .zero, lab.log)
+        await memory.remember(record, of: "a", at: .zero, lab.log)
+        await memory.remember(AuthorityMemory.Record(), of: "b", at: .zero, lab.log)
         let read = try #require(AuthorityMemory(path: path).record(of: "a"))
         #expect(read.outage == record.outage && read.learned == record.learned)
         #expect(read.heldUntil == record.heldUntil && read.lastHold == record.lastHold)
@@ -118,7 +118,7 @@ import Testing
 
     @Test func aFolderThatIsGoneIsReportedOnce() async throws {
         let memory = AuthorityMemory(path: "/nowhere/at/all/timestamps.json")
-        for _ in 0..<3 { await memory.remember(AuthorityMemory.Record(), of: "a", isUrgent: true, at: .zero, lab.log) }
+        for _ in 0..<3 { await memory.remember(AuthorityMemory.Record(), of: "a", at: .zero, lab.log) }
         #expect(lab.alerts == ["timestamp-memory-not-written"])
     }
 }

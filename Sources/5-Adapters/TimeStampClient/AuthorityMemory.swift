@@ -55,17 +55,18 @@ public final class AuthorityMemory: Sendable {
 
     func record(of name: String) -> Record? { state.withLock { $0.records[name] } }
 
-    /// Keeps the record; returns when it is in the file, where it is urgent.
-    func remember(_ record: Record, of name: String, isUrgent: Bool, at now: Duration, _ log: Log) async {
-        let content = state.withLock { state -> (number: Int, records: [String: Record])? in
+    /// Whether the last writing was a while ago.
+    func isDue(at now: Duration) -> Bool { state.withLock { $0.writtenAt.map { now - $0 >= .seconds(1) } ?? true } }
+
+    /// Keeps the record; returns when it is in the file.
+    func remember(_ record: Record, of name: String, at now: Duration, _ log: Log) async {
+        let (number, records) = state.withLock { state in
             state.records[name] = record
-            guard isUrgent || state.writtenAt.map({ now - $0 >= .seconds(1) }) ?? true else { return nil }
             state.writtenAt = now
             state.made += 1
             return (state.made, state.records)
         }
-        guard let content else { return }
-        await lane.run { self.write(content.records, number: content.number, log) }
+        await lane.run { self.write(records, number: number, log) }
     }
 
     /// On the lane.

@@ -248,6 +248,9 @@ struct Budget: Sendable {
         recount(at: now)
     }
 
+    /// For the memory: what still counts.
+    var counting: ArraySlice<Use> { uses[gone...] }
+
     /// For the memory: how long the authority last wanted to be left alone.
     var pauseThatWasAsked: Duration { lastHold }
 }

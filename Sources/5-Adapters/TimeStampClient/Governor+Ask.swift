@@ -131,8 +131,12 @@ extension Governor {
     /// - Parameter isUrgent: else the memory writes about once a second, but each time where a budget is so small that each request counts.
     func remember(isUrgent: Bool) async {
         guard let memory else { return }
-        let (record, isSmall) = state.withLock { ($0.record(clock), $0.budget.share.map { $0 <= 100 } ?? false) }
-        await memory.remember(record, of: name, isUrgent: isUrgent || isSmall, at: clock.elapsed(), log)
+        let isDue = isUrgent || memory.isDue(at: clock.elapsed())
+        let record = state.withLock { state in
+            isDue || state.budget.share.map { $0 <= 100 } ?? false ? state.record(clock) : nil
+        }
+        guard let record else { return }
+        await memory.remember(record, of: name, at: clock.elapsed(), log)
     }
 }
 
@@ -151,7 +155,7 @@ extension Governor.State {
         record.heldUntil = budget.heldUntil.flatMap { $0 > now ? date($0) : nil }
         record.lastHold = budget.pauseThatWasAsked
         if budget.rate != nil {
-            record.uses = budget.uses.map { (date($0.time), $0.count) }
+            record.uses = budget.counting.map { (date($0.time), $0.count) }
             // As if they were answered now: nobody will know when they were.
             if budget.underWay > 0 { record.uses.append((wall, budget.underWay)) }
         }

@@ -211,7 +211,10 @@ extension Governor {
             let now = clock.elapsed()
             switch state.breaker.state {
             case .probing: return
-            case .open(let until): arm(&state, due: max(until, state.budget.opening(at: now) ?? until), at: now)
+            case .open(let until):
+                // Without an opening in sight an answer or another share brings the next look.
+                guard let opening = state.budget.opening(at: now) else { return }
+                arm(&state, due: max(until, opening), at: now)
             case .closed:
                 guard let due = state.budget.opening(at: now), due > now else { return }
                 arm(&state, due: due, at: now)
