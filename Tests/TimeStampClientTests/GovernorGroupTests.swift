@@ -101,7 +101,7 @@ import TimeStampProtocol
         liar.follow { _, now, _ in now < .seconds(1000) ? .fault(fault) : .grant() }
         let group = lab.group([lab.governor(liar, inFlight: 1)])
         let lab = lab
-        let by = try await lab.time.run { try await lab.stamp(50, by: group).by }
+        let by = try await lab.time.run { try await lab.stamp(50, by: group, poll: .seconds(10)).by }
         #expect(by == ["a": 50])
         #expect(liar.arrivals.filter { $0 < .seconds(1000) }.count <= 4)
         #expect(lab.events("timestamp-authority-out").map { $0.fields.first { $0.0 == "cause" }?.1 } == [.text("lying")])
@@ -227,7 +227,7 @@ import TimeStampProtocol
         limited.follow(SimulatedAuthority.limited(to: 20, in: .seconds(1200), retryAfter: nil))
         let group = lab.group([lab.governor(limited)])
         let lab = lab
-        let by = try await lab.time.run { try await lab.stamp(40, by: group, poll: .seconds(1)).by }
+        let by = try await lab.time.run { try await lab.stamp(40, by: group, poll: .seconds(20)).by }
         #expect(by == ["a": 40])
         let refused = limited.arrivals.count - limited.granted
         #expect(refused <= 30, "\(refused)")
