@@ -18,9 +18,9 @@ import Testing
     }
 
     @Test(arguments: [
-        (Breaker.Cause.refusing, 600), (.rejecting, 30), (.clock, 60), (.lying, 300),
+        (Breaker.Cause.refusing, 600), (.rejecting, 5), (.clock, 60), (.lying, 5),
     ])
-    func someOpenItAtOnceAndForLong(_ cause: Breaker.Cause, _ seconds: Int) {
+    func someOpenItAtOnce(_ cause: Breaker.Cause, _ seconds: Int) {
         var breaker = Breaker()
         #expect(breaker.failed(cause, sent: .zero, at: .zero, chance: 0) == true)
         #expect(breaker.state == .open(until: .seconds(seconds)))
@@ -61,8 +61,8 @@ import Testing
             guard case .open(let until) = breaker.state else { return .zero }
             return until - now
         }
-        #expect(pause(afterBack: .seconds(1)) == .seconds(60))
-        #expect(pause(afterBack: .seconds(100)) == .seconds(30))
+        #expect(pause(afterBack: .seconds(1)) == .seconds(10))
+        #expect(pause(afterBack: .seconds(100)) == .seconds(5))
     }
 
     // MARK: the finder

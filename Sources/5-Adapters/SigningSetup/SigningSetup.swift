@@ -19,7 +19,7 @@ public struct SigningSetup: Sendable {
     public let profiles: [SigningProfile]
     /// Those of which no key can be used before a person has helped, with what stands in the way of the first.
     public let unusable: [(profile: String, error: SignerError)]
-    private let authorities: [TimeStampClient]
+    private let authorities: [Governor]
     private let registry: TokenRegistry
 
     /// Opens tokens and proves keys against their certificates.
@@ -39,9 +39,11 @@ public struct SigningSetup: Sendable {
         let directory = configuration.worker.stateDirectory ?? stateDirectory
         if let directory { try Files.createDirectory(directory) }
         let memory = directory.map { KneeMemory(path: "\($0)/\(configuration.worker.id).tokens.json") }
+        let authorityMemory = directory.map { AuthorityMemory(path: "\($0)/\(configuration.worker.id).timestamps.json") }
         registry = TokenRegistry(log: report, metrics: metrics, memory: memory)
         var builder = Builder(
-            configuration: configuration, waitsForTokens: waitsForTokens, registry: registry, report: report, metrics: metrics)
+            configuration: configuration, waitsForTokens: waitsForTokens, registry: registry, authorityMemory: authorityMemory, report: report,
+            metrics: metrics)
         do {
             for name in names { try await builder.add(name) }
         } catch {
@@ -59,7 +61,7 @@ public struct SigningSetup: Sendable {
     /// Logs out of the tokens and closes connections; after the last pipeline ended.
     public func close() async { await Self.close(profiles, authorities) }
 
-    private static func close(_ profiles: [SigningProfile], _ authorities: [TimeStampClient]) async {
+    private static func close(_ profiles: [SigningProfile], _ authorities: [Governor]) async {
         for signer in profiles.flatMap(\.signers) { await signer.close() }
         for authority in authorities { await authority.close() }
     }
@@ -68,12 +70,13 @@ public struct SigningSetup: Sendable {
         let configuration: TanbaConfiguration
         let waitsForTokens: Bool
         let registry: TokenRegistry
+        let authorityMemory: AuthorityMemory?
         let report: Log
         let metrics: Metrics
         var profiles: [SigningProfile] = []
         var unusable: [(profile: String, error: SignerError)] = []
-        var authorities: [String: TimeStampClient] = [:]
-        var patient: [String: PatientAuthority] = [:]
+        /// One for each authority, whichever profiles use it: its budget is one.
+        var authorities: [String: Governor] = [:]
         /// A file is read once, however many profiles sign with it.
         var fileKeys: [TanbaConfiguration.Key: FileKeySigner] = [:]
         /// PINs and passwords are read once: a descriptor can be read only once.
@@ -84,7 +87,7 @@ public struct SigningSetup: Sendable {
                 let known = configuration.profiles.map(\.name).joined(separator: ", ")
                 throw error("there is no profile \(name)", known.isEmpty ? "add it to profiles" : "use one of: \(known)")
             }
-            let level: SigningProfile.Level = try profile.authorities.first.map { .baselineT(try patient($0.name)) } ?? .baselineB
+            let level: SigningProfile.Level = profile.authorities.isEmpty ? .baselineB : .baselineT(try group(profile))
             var signers: [any DigestSigner] = []
             var failures: [SignerError] = []
             do {
@@ -152,15 +155,13 @@ public struct SigningSetup: Sendable {
             }
         }
 
-        private mutating func patient(_ name: String) throws -> PatientAuthority {
-            if let known = patient[name] { return known }
-            let authority = PatientAuthority(
-                try authority(name), promisesMax: 4 * configuration.authorities.first { $0.name == name }!.inFlightMax, log: report)
-            patient[name] = authority
-            return authority
+        private mutating func group(_ profile: TanbaConfiguration.Profile) throws -> AuthorityGroup {
+            var members: [AuthorityGroup.Member] = []
+            for choice in profile.authorities { members.append(AuthorityGroup.Member(try authority(choice.name), weight: choice.weight)) }
+            return AuthorityGroup(members, hedgeAfter: profile.hedgeAfter, metrics: metrics, log: report)
         }
 
-        private mutating func authority(_ name: String) throws -> TimeStampClient {
+        private mutating func authority(_ name: String) throws -> Governor {
             if let known = authorities[name] { return known }
             let settings = configuration.authorities.first { $0.name == name }!
             var client = TimeStampClient.Settings(name: name, url: settings.url, policy: settings.policy)
@@ -168,8 +169,13 @@ public struct SigningSetup: Sendable {
             client.connectTimeout = settings.connectTimeout
             client.timeout = settings.timeout
             client.clockTolerance = settings.clockSkewMax
-            let authority = try TimeStampClient(
-                client, trust: TrustAnchors(try certificates(in: settings.trust)), now: { Date() }, metrics: metrics, log: report)
+            var governor = Governor.Settings()
+            governor.inFlightMax = settings.inFlightMax
+            governor.budget = settings.budget.map { RequestRate($0.requests, in: $0.window) }
+            let trust = TrustAnchors(try certificates(in: settings.trust))
+            let authority = Governor(
+                try TimeStampClient(client, trust: trust, now: { Date() }, metrics: metrics, log: report), governor, memory: authorityMemory,
+                metrics: metrics, log: report)
             authorities[name] = authority
             return authority
         }

@@ -29,9 +29,10 @@ struct Breaker: Sendable {
             switch self {
             case .away: (min(.seconds(1), awayMax), awayMax)
             case .refusing: (.seconds(600), .seconds(3600))
-            case .rejecting: (.seconds(30), .seconds(600))
+            case .rejecting: (.seconds(5), .seconds(600))
             case .clock: (.seconds(60), .seconds(600))
-            case .lying: (.seconds(300), .seconds(3600))
+            // One bad answer may have been a proxy's; the pauses grow fast enough for an authority that goes on.
+            case .lying: (.seconds(5), .seconds(3600))
             }
         }
     }

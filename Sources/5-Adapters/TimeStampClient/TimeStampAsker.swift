@@ -24,8 +24,9 @@ extension TimeStampAuthorityError {
         case "unreachable", "timeout", "tls-failed", "broken-off": .away
         case "http-status" where isLimit: nil
         case "http-status" where status == 408 || (500..<600).contains(status ?? 0): .away
-        case "http-status": .refusing
-        case "content-type", "settings-invalid": .refusing
+        // Who is not admitted may be banned for asking on.
+        case "http-status" where [401, 402, 403, 407].contains(status ?? 0): .refusing
+        case "http-status", "content-type", "settings-invalid": .rejecting
         case "status": .rejecting
         case "time-outside-window": .clock
         default: .lying
