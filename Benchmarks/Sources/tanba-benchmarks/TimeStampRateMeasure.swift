@@ -8,50 +8,59 @@ import OperatingSystem
 import TimeStampClient
 import TimeStampProtocol
 
-/// An authority that takes 20 ms to answer: timestamps a second that one client gets from it by HTTP, beside what so many requests in
-/// flight allow at most.
+/// An authority that takes 20 ms to answer: timestamps a second that one worker's governor gets from it by HTTP, having found by itself how many
+/// requests in flight help, beside what the most that it may have in flight would allow.
 func measureTimeStampRate(_ measure: String, _ effort: Effort, _ scene: Scene) async throws -> Outcome {
     let milliseconds = 20.0
-    let inFlight = 96
     let authority = try SlowAuthority(scene, milliseconds: milliseconds)
     defer { authority.stop() }
+    let governed = Governor.Settings()
     var settings = TimeStampClient.Settings(name: "slow", url: authority.url)
-    settings.inFlightMax = inFlight
+    settings.inFlightMax = governed.inFlightMax
     // The demo authority sends no certificate but its own, so its issuer is the anchor
     let client = try TimeStampClient(
         settings, trust: TrustAnchors([try scene.certificate("tsa-issuer-p256")]), now: { Date() }, metrics: Metrics(), log: .silent)
-    _ = try await stamp(for: 1, with: client, inFlight)
+    let governor = Governor(client, governed, metrics: Metrics(), log: .silent)
+    let group = AuthorityGroup([AuthorityGroup.Member(governor)], metrics: Metrics(), log: .silent)
+    _ = try await stamp(for: effort.seconds(5), with: group)
     var rates: [Double] = []
     var costs: [Double] = []
     for _ in 0..<effort.turns {
         let start = ContinuousClock.now
         let used = bare_process_cpu_us()
-        let made = try await stamp(for: effort.seconds(3), with: client, inFlight)
+        let made = try await stamp(for: effort.seconds(3), with: group)
         rates.append(Double(made) / ((ContinuousClock.now - start) / .seconds(1)))
         costs.append((bare_process_cpu_us() - used) / Double(made))
     }
-    await client.close()
+    let width = governor.status.inFlightUseful
+    await governor.close()
     return Outcome(
-        measure, ours: rates, reference: rates.map { _ in Double(inFlight) * 1000 / milliseconds },
-        referenceName: String(format: "%d in flight at %.0f ms each", inFlight, milliseconds),
-        remarks: [String(format: "slowest round %.0f/s; client's CPU with HTTP %.1f us", rates.min()!, quantile(costs, 0.5))])
+        measure, ours: rates, reference: rates.map { _ in Double(governed.inFlightMax) * 1000 / milliseconds },
+        referenceName: String(format: "%d in flight at %.0f ms each", governed.inFlightMax, milliseconds),
+        remarks: [
+            String(format: "slowest round %.0f/s with %d in flight; client's CPU with HTTP %.1f us", rates.min()!, width, quantile(costs, 0.5))
+        ])
 }
 
-/// How many timestamps were had.
-private func stamp(for seconds: Double, with client: TimeStampClient, _ inFlight: Int) async throws -> Int {
+/// How many timestamps were had, each promised before it was asked for, as the pipeline does.
+private func stamp(for seconds: Double, with group: AuthorityGroup) async throws -> Int {
     let end = ContinuousClock.now + .seconds(seconds)
-    return try await withThrowingTaskGroup(of: Int.self) { group in
-        for _ in 0..<inFlight {
-            group.addTask {
+    return try await withThrowingTaskGroup(of: Int.self) { tasks in
+        for _ in 0..<256 {
+            tasks.addTask {
                 var made = 0
                 while ContinuousClock.now < end {
-                    _ = try await client.timeStamp(MessageImprint(algorithm: .sha256, digest: Randomness.bytes(32)))
+                    guard group.reserve(1) == 1 else {
+                        try await Task.sleep(for: .milliseconds(5))
+                        continue
+                    }
+                    _ = try await group.timeStamp(MessageImprint(algorithm: .sha256, digest: Randomness.bytes(32))) { true }
                     made += 1
                 }
                 return made
             }
         }
-        return try await group.reduce(0, +)
+        return try await tasks.reduce(0, +)
     }
 }
 
