@@ -71,6 +71,34 @@ import Testing
         await first.close()
     }
 
+    /// A worker that is full when a rebalance comes has paused its partitions; those that it keeps must flow again.
+    @Test func aWorkerThatWasFullAtARebalanceGoesOn() async throws {
+        let lab = try StreamLab(partitions: 2)
+        let count = 3000
+        try await lab.enqueue((0..<count).map { "job \($0)" })
+        let (first, second) = (try lab.log("w1"), try lab.log("w2"))
+        var seen: Set<SourcePosition> = []
+        while seen.isEmpty { seen.formUnion(try await first.receivePatiently(Demand(limit: 1, wait: .milliseconds(100))).records.map(\.position)) }
+        // Nothing is wanted until the pens are full and both partitions are paused.
+        for _ in 0..<20 { _ = try await first.receivePatiently(Demand(limit: 0, wait: .milliseconds(100))) }
+        var members = 0
+        while members < 2 {
+            members = try await second.receivePatiently(Demand(limit: 0, wait: .milliseconds(50))).members ?? members
+            _ = try await first.receivePatiently(Demand(limit: 0, wait: .milliseconds(50)))
+        }
+        // Each has one partition now, from its start: nothing was committed.
+        seen = []
+        let end = ContinuousClock.now + .seconds(60)
+        while seen.count < count, ContinuousClock.now < end {
+            for log in [first, second] {
+                seen.formUnion(try await log.receivePatiently(Demand(limit: 500, wait: .milliseconds(50))).records.map(\.position))
+            }
+        }
+        #expect(seen.count == count)
+        await first.close()
+        await second.close()
+    }
+
     /// An authority's budget is shared among the members: each is told their number before the jobs of a rebalance.
     @Test func theMembersOfTheGroupAreToldAfterEachRebalance() async throws {
         let lab = try StreamLab(partitions: 2)

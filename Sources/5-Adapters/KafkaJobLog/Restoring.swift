@@ -13,6 +13,8 @@ extension KafkaJobLog {
         let owned = try restore(awaited, session)
         try attempt("take partitions") { () throws(KafkaError) in
             try session.consumer.assign(awaited.map { topics.jobs($0, at: owned[$0]!.next) })
+            // librdkafka keeps a partition paused over a rebalance; its new time with us begins with an empty pen.
+            try session.consumer.resume(awaited.map { topics.jobs($0) })
         }
         partitions = owned
         self.awaited = nil
