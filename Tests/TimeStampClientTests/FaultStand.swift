@@ -38,7 +38,7 @@ struct FaultStand {
         settings.timeout = timeout
         let client = try TimeStampClient(
             settings, trust: TrustAnchors(pem: pki.folder.read("ca.pem")), now: { Date() }, metrics: metrics, log: .silent)
-        return Governor(client, clock: clock.timeStampClock, metrics: metrics, log: .silent)
+        return Governor(client, clock: clock.pipelineClock, metrics: metrics, log: .silent)
     }
 
     var published: Int { get async { await storage.resultCount } }
@@ -59,7 +59,7 @@ struct FaultStand {
     /// - Returns: what ended it before; nil when all jobs have a result.
     func run(_ governors: [Governor]) async -> (any Error)? {
         do {
-            let group = AuthorityGroup(governors.map { .init($0) }, clock: clock.timeStampClock, metrics: metrics, log: .silent)
+            let group = AuthorityGroup(governors.map { .init($0) }, clock: clock.pipelineClock, metrics: metrics, log: .silent)
             let profile = try SigningProfile(name: "office", signers: [signer], digest: .sha256, level: .baselineT(group))
             var settings = PipelineSettings()
             settings.endsWithLog = true
@@ -123,7 +123,6 @@ private final class FaultClock: Sendable {
     }
 
     // Authorities stamp the machine's time
-    var timeStampClock: TimeStampClock { TimeStampClock(wall: { Date() }, elapsed: { self.elapsed }, sleep: { try await self.sleep($0) }) }
     var pipelineClock: PipelineClock { PipelineClock(wall: { Date() }, elapsed: { self.elapsed }, sleep: { try await self.sleep($0) }) }
 }
 

@@ -33,8 +33,8 @@ final class VirtualTime: Sendable {
     var now: Duration { state.withLock { $0.now } }
     var sleepers: Int { state.withLock { $0.sleepers.count } }
 
-    var clock: TimeStampClock {
-        TimeStampClock(
+    var clock: PipelineClock {
+        PipelineClock(
             wall: { Self.origin.addingTimeInterval(self.look() / .seconds(1)) }, elapsed: { self.look() },
             sleep: { try await self.sleep($0) })
     }

@@ -1,4 +1,6 @@
+import Foundation
 import OperatingSystem
+import SigningPipeline
 import TokenSigner
 
 /// Time that a test owns. Sleepers wake when the time is moved to where they wait for; each sleep that begins is told.
@@ -16,8 +18,8 @@ final class ProbeClock: Sendable {
 
     init() { (sleeps, began) = AsyncStream.makeStream(of: Duration.self) }
 
-    var tokenClock: TokenClock {
-        TokenClock(elapsed: { self.state.withLock { $0.elapsed } }, sleep: { try await self.sleep($0) })
+    var pipelineClock: PipelineClock {
+        PipelineClock(wall: { Date() }, elapsed: { self.state.withLock { $0.elapsed } }, sleep: { try await self.sleep($0) })
     }
 
     func advance(by duration: Duration) {

@@ -23,7 +23,7 @@ import Testing
         let events = events
         registry = TokenRegistry(
             log: Log(minimum: .info) { event in events.withLock { $0.append("\(event.level.name) \(event.event)") } }, metrics: metrics,
-            clock: clock.tokenClock)
+            clock: clock.pipelineClock)
     }
 
     func token(_ label: TokenLab.Label) -> SharedToken {

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Metrics
+import OperatingSystem
 import SigningModel
 
 /// What the pipeline's one task knows of its jobs: their places, who waits for whom, what waits for a signer.

@@ -40,10 +40,3 @@ struct PipelineMetrics: Sendable {
 
     func spent(_ seconds: Double, in stage: String) { stageSeconds.observe(seconds, stream, stage) }
 }
-
-extension Duration {
-    var seconds: Double {
-        let (whole, atto) = components
-        return Double(whole) + Double(atto) * 1e-18
-    }
-}

@@ -237,7 +237,3 @@ extension FileKeySigner.State {
         return sample
     }
 }
-
-extension Duration {
-    fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}

@@ -1,5 +1,6 @@
 import Metrics
 import OperatingSystem
+import SigningPipeline
 import TimeStampProtocol
 
 extension AuthorityGroup {

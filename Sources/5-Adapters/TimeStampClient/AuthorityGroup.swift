@@ -27,7 +27,7 @@ public final class AuthorityGroup: TimeStampAuthority {
     public let name: String
     let governors: [Governor]
     let hedgeAfter: Duration?
-    let clock: TimeStampClock
+    let clock: PipelineClock
     let hedges: Counter
     private let log: Log
     private let weights: [Int]?
@@ -58,7 +58,7 @@ public final class AuthorityGroup: TimeStampAuthority {
 
     /// - Precondition: at least one member; weights, if any, for all and positive.
     /// - Parameter hedgeAfter: nil never asks two at once.
-    public init(_ members: [Member], hedgeAfter: Duration? = nil, clock: TimeStampClock = .system, metrics: Metrics, log: Log) {
+    public init(_ members: [Member], hedgeAfter: Duration? = nil, clock: PipelineClock = .system, metrics: Metrics, log: Log) {
         precondition(!members.isEmpty, "a group without an authority")
         let weights = members.compactMap(\.weight)
         precondition(weights.isEmpty || weights.count == members.count && weights.allSatisfy { $0 > 0 }, "weights of authorities")

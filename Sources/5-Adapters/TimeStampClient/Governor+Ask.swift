@@ -2,6 +2,7 @@ import FoundationEssentials
 import Log
 import Metrics
 import OperatingSystem
+import SigningPipeline
 import TimeStampProtocol
 
 extension Governor {
@@ -141,7 +142,7 @@ extension Governor {
 }
 
 extension Governor.State {
-    func record(_ clock: TimeStampClock) -> AuthorityMemory.Record {
+    func record(_ clock: PipelineClock) -> AuthorityMemory.Record {
         let (wall, now) = (clock.wall(), clock.elapsed())
         func date(_ time: Duration) -> Date { wall.addingTimeInterval((time - now).seconds) }
         var record = AuthorityMemory.Record()
@@ -162,7 +163,7 @@ extension Governor.State {
         return record
     }
 
-    mutating func restore(_ record: AuthorityMemory.Record, _ clock: TimeStampClock) {
+    mutating func restore(_ record: AuthorityMemory.Record, _ clock: PipelineClock) {
         let (wall, now) = (clock.wall(), clock.elapsed())
         func time(_ date: Date) -> Duration { now + .milliseconds(Int64(max(-1e12, min(1e12, date.timeIntervalSince(wall) * 1000)))) }
         budget.restore(

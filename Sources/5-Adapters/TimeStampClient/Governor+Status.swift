@@ -1,5 +1,6 @@
 public import FoundationEssentials
 import OperatingSystem
+import SigningPipeline
 
 /// How an authority stands, for people.
 public struct AuthorityStatus: Sendable {

@@ -3,6 +3,7 @@ import FoundationEssentials
 public import Log
 public import Metrics
 import OperatingSystem
+public import SigningPipeline
 import TimeStampProtocol
 
 /// What stands between this process and one time-stamping authority, for all profiles and streams together: how many requests it gets at
@@ -35,7 +36,7 @@ public final class Governor: Sendable {
     public let name: String
     let settings: Settings
     let asker: any TimeStampAsker
-    let clock: TimeStampClock
+    let clock: PipelineClock
     let log: Log
     let metrics: GovernorMetrics
     let memory: AuthorityMemory?
@@ -74,14 +75,14 @@ public final class Governor: Sendable {
 
     /// - Parameter memory: shared by all governors of the process; nil begins anew each time.
     public convenience init(
-        _ client: TimeStampClient, _ settings: Settings = Settings(), memory: AuthorityMemory? = nil, clock: TimeStampClock = .system,
+        _ client: TimeStampClient, _ settings: Settings = Settings(), memory: AuthorityMemory? = nil, clock: PipelineClock = .system,
         metrics: Metrics, log: Log
     ) {
         self.init(asking: client, settings, memory: memory, clock: clock, metrics: metrics, log: log)
     }
 
     init(
-        asking asker: any TimeStampAsker, _ settings: Settings, memory: AuthorityMemory?, clock: TimeStampClock, metrics: Metrics, log: Log
+        asking asker: any TimeStampAsker, _ settings: Settings, memory: AuthorityMemory?, clock: PipelineClock, metrics: Metrics, log: Log
     ) {
         name = asker.name
         self.settings = settings

@@ -1,4 +1,5 @@
 import Metrics
+import OperatingSystem
 
 /// What a governor shows of its authority.
 struct GovernorMetrics: Sendable {

@@ -1,3 +1,5 @@
+import OperatingSystem
+
 /// How many requests should be under way at an authority at once: rises while the rate rises, falls on time-outs and when answers take much
 /// longer. A value: who uses it brings the time, the answers and a lock.
 ///

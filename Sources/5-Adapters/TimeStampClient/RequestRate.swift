@@ -1,3 +1,5 @@
+import OperatingSystem
+
 /// How many requests an authority allows in any span of time: "20 in 20m".
 public struct RequestRate: Sendable, Hashable, CustomStringConvertible {
     public var requests: Int

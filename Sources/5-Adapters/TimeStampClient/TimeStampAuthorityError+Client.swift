@@ -1,4 +1,5 @@
 import HTTPClient
+import OperatingSystem
 import SigningPipeline
 import TimeStampProtocol
 

@@ -55,9 +55,3 @@ func sentence(_ remedy: String) -> String {
     let rest = remedy.dropFirst()
     return first.lowercased() + (rest.last == "." ? rest.dropLast() : rest)
 }
-
-/// "0a1b" for [0x0A, 0x1B]: how ids are written in configuration and messages.
-func hexadecimal(_ bytes: [UInt8]) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-}

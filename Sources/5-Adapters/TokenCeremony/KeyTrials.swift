@@ -4,6 +4,7 @@ public import LibCrypto
 public import Log
 import Metrics
 import OperatingSystem
+import PKCS11
 import SigningPipeline
 import TokenSigner
 
@@ -178,7 +179,7 @@ private struct Load: Sendable {
             } while ContinuousClock.now < end && !isDone()
             // What is still under way counts with the time that it takes.
             for try await more in group { count += more }
-            return (count, (ContinuousClock.now - start).inSeconds)
+            return (count, (ContinuousClock.now - start).seconds)
         }
     }
 
@@ -194,8 +195,4 @@ private struct Load: Sendable {
         }
         return signatures.count
     }
-}
-
-extension Duration {
-    fileprivate var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -1,14 +1,15 @@
 import OperatingSystem
+import SigningPipeline
 
 /// Who may probe a token: one signer at a time, the others wait in line. A pause between two probes ends early when `wake` is called.
 actor Prober {
-    private let clock: TokenClock
+    private let clock: PipelineClock
     private var isTaken = false
     private var line: [(number: Int, continuation: CheckedContinuation<Void, Never>)] = []
     private var pauses: [Int: CheckedContinuation<Void, Never>] = [:]
     private var lastNumber = 0
 
-    init(clock: TokenClock) { self.clock = clock }
+    init(clock: PipelineClock) { self.clock = clock }
 
     /// Waits for the turn; to be ended by `endTurn`. Throws `CancellationError`, and has no turn then.
     func takeTurn() async throws {

@@ -115,8 +115,3 @@ extension SharedToken {
         pool?.liftCeiling()
     }
 }
-
-/// "0a1b" for [0x0A, 0x1B]; how configuration writes ids.
-func hexadecimal(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-}

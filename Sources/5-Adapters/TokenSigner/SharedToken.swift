@@ -12,7 +12,7 @@ public final class SharedToken: Sendable {
     let settings: TokenSettings
     let log: Log
     let metrics: TokenSeries
-    let clock: TokenClock
+    let clock: PipelineClock
     let prober: Prober
     let memory: KneeMemory?
     /// Opening and closing block; they happen here, one after the other.
@@ -46,7 +46,7 @@ public final class SharedToken: Sendable {
         let error: SignerError
     }
 
-    init(_ settings: TokenSettings, log: Log, metrics: TokenMetrics, clock: TokenClock, memory: KneeMemory?) {
+    init(_ settings: TokenSettings, log: Log, metrics: TokenMetrics, clock: PipelineClock, memory: KneeMemory?) {
         name = settings.name
         self.settings = settings
         self.log = log.with([("token", LogValue(settings.name))])

@@ -1,4 +1,5 @@
 import Metrics
+import OperatingSystem
 
 /// What is counted about tokens; one line a token.
 struct TokenMetrics: Sendable {
@@ -51,8 +52,4 @@ struct TokenSeries: Sendable {
     func mismatch() { mismatches.add() }
     func set(width: Int) { self.width.set(Double(width), token) }
     func set(rate: Double) { self.rate.set(rate, token) }
-}
-
-extension Duration {
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

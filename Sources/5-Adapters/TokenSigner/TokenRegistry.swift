@@ -1,12 +1,13 @@
 public import Log
 public import Metrics
 import OperatingSystem
+public import SigningPipeline
 
 /// The tokens of this process, each one object however many signers use it: one login, one set of sessions, one prober.
 public final class TokenRegistry: Sendable {
     private let log: Log
     private let metrics: TokenMetrics
-    private let clock: TokenClock
+    private let clock: PipelineClock
     private let memory: KneeMemory?
     private let tokens = Locked<[Place: SharedToken]>([:])
 
@@ -16,7 +17,7 @@ public final class TokenRegistry: Sendable {
     }
 
     /// - Parameter memory: where the widths that are found are kept for the next start; nil to begin anew each time.
-    public init(log: Log, metrics: Metrics, clock: TokenClock = .system, memory: KneeMemory? = nil) {
+    public init(log: Log, metrics: Metrics, clock: PipelineClock = .system, memory: KneeMemory? = nil) {
         self.log = log
         self.metrics = TokenMetrics(metrics)
         self.clock = clock

@@ -2,6 +2,7 @@ public import CMS
 public import LibCrypto
 import Log
 import OperatingSystem
+import PKCS11
 public import SigningPipeline
 
 /// A key on a token, with its certificate.

@@ -50,7 +50,7 @@ struct FolderFeeder: Sendable {
 
     private func job(for hashed: HashedDocument, _ digest: DigestAlgorithm) -> Job? {
         let path = hashed.document.relativePath
-        let id = "\(profile.name)/\(path)#\(digest.name):\(Self.hex(hashed.digest))"
+        let id = "\(profile.name)/\(path)#\(digest.name):\(Hexadecimal.text(hashed.digest))"
         guard id.utf8.count <= Bounds.idBytesMax else {
             tally.note(
                 DocumentSet.Problem(
@@ -62,14 +62,5 @@ struct FolderFeeder: Sendable {
             id: id, document: Document(id: path, title: "", name: path, size: Int64(hashed.sizeBytes)),
             digest: DocumentDigest(algorithm: digest, value: hashed.digest),
             profile: profile.name)
-    }
-
-    private static func hex(_ bytes: [UInt8]) -> String {
-        var text = ""
-        for byte in bytes {
-            text += String(byte >> 4, radix: 16)
-            text += String(byte & 15, radix: 16)
-        }
-        return text
     }
 }

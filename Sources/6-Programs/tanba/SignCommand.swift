@@ -91,7 +91,7 @@ struct SignCommand {
         try SignatureFolder(path: out).synchronize()
         progress.clear()
         let summary = tally.summary(
-            seconds: (ContinuousClock.now - start).inSeconds, skippedOutputs: set.skippedOutputs, stages: pipeline.stageTotals)
+            seconds: (ContinuousClock.now - start).seconds, skippedOutputs: set.skippedOutputs, stages: pipeline.stageTotals)
         StandardStreams.writeOut(isJSON ? summary.json : summary.text(out: out))
         if interruption.isRaised {
             StandardStreams.writeError("tanba: interrupted; run the same command again to go on\n")
@@ -111,8 +111,4 @@ final class Interruption: Sendable {
     }
 
     var isRaised: Bool { raised.withLock { $0 } }
-}
-
-extension Duration {
-    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -30,7 +30,7 @@ struct FaultStand {
         self.storage = storage ?? MemoryStream("faults", partitions: 2)
         let clock = clock
         registry = TokenRegistry(
-            log: .silent, metrics: metrics, clock: TokenClock(elapsed: { clock.elapsed }, sleep: { try await clock.sleep($0) }))
+            log: .silent, metrics: metrics, clock: clock.pipelineClock)
     }
 
     /// As a worker that was started again after a person had mended things: all is new but the stream.

@@ -1,8 +1,8 @@
 public import FoundationEssentials
 
-/// The time that authorities are governed by: budgets, pauses between probes, stamps' times. Tests bring their own.
-public struct TimeStampClock: Sendable {
-    /// What stamped times are compared with, and what outlives a restart is dated by.
+/// Time, as the pipeline and what stands behind its ports see it: an argument, so that tests can own it.
+public struct PipelineClock: Sendable {
+    /// What signing times and expiry are judged by.
     public var wall: @Sendable () -> Date
     /// Monotonic, from any origin.
     public var elapsed: @Sendable () -> Duration
@@ -17,14 +17,15 @@ public struct TimeStampClock: Sendable {
         self.sleep = sleep
     }
 
-    /// The machine's.
-    public static let system: TimeStampClock = {
+    /// The machine's clocks.
+    public static let system: PipelineClock = {
         let origin = ContinuousClock.now
-        return TimeStampClock(
+        return PipelineClock(
             wall: { Date() }, elapsed: { ContinuousClock.now - origin }, sleep: { try await ContinuousClock().sleep(for: $0) })
     }()
 }
 
-extension Duration {
-    var seconds: Double { self / .seconds(1) }
+/// A pause before something is tried again: 0.1 s, doubled for each failure, at most `max`; a random part of it.
+func fullJitter(after failures: Int, max: Duration) -> Duration {
+    min(max, .milliseconds(100) * (1 << min(failures, 16))) * Double.random(in: 0.1...1)
 }
