@@ -66,22 +66,12 @@ struct FaultStand {
             let pipeline = Pipeline(
                 log: PatientLog(await MemoryJobLog(storage)), profiles: [profile], worker: "faults", settings: settings, clock: clock.pipelineClock,
                 report: .silent, metrics: metrics)
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await pipeline.run() }
-                group.addTask {
-                    try await Task.sleep(for: .seconds(60))
-                    throw Stuck()
-                }
-                try await group.next()
-                group.cancelAll()
-            }
+            try await pipeline.run(within: .seconds(60))
             return nil
         } catch {
             return error
         }
     }
-
-    struct Stuck: Error, CustomStringConvertible { let description = "the run did not end" }
 
     /// What is wrong with the results: jobs without one, refused, or with a signature or a stamp that does not hold.
     /// - Parameter authority: who must have stamped them all.
@@ -124,23 +114,4 @@ private final class FaultClock: Sendable {
 
     // Authorities stamp the machine's time
     var pipelineClock: PipelineClock { PipelineClock(wall: { Date() }, elapsed: { self.elapsed }, sleep: { try await self.sleep($0) }) }
-}
-
-/// A log in memory that lets the others work when it has nothing: a pipeline asks again and again.
-private struct PatientLog: JobLog {
-    let log: MemoryJobLog
-
-    init(_ log: MemoryJobLog) { self.log = log }
-
-    var stream: String { log.stream }
-
-    func receive(_ demand: Demand) async throws(JobLogError) -> Intake {
-        let intake = try await log.receive(demand)
-        if intake.records.isEmpty { try? await Task.sleep(for: .milliseconds(1)) }
-        return intake
-    }
-
-    func publish(_ batch: PublishedBatch) async throws(JobLogError) -> Publication { try await log.publish(batch) }
-
-    func close() async { await log.close() }
 }

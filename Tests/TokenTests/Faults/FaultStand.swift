@@ -74,22 +74,12 @@ struct FaultStand {
                 log: PatientLog(await MemoryJobLog(storage)),
                 profiles: [try SigningProfile(name: "office", signers: signers, digest: .sha256, level: .baselineB)], worker: "faults",
                 settings: settings, clock: clock.pipelineClock, report: report, metrics: Metrics())
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await pipeline.run() }
-                group.addTask {
-                    try await Task.sleep(for: .seconds(60))
-                    throw Stuck()
-                }
-                try await group.next()
-                group.cancelAll()
-            }
+            try await pipeline.run(within: .seconds(60))
             return nil
         } catch {
             return error
         }
     }
-
-    struct Stuck: Error, CustomStringConvertible { let description = "the run did not end" }
 
     /// What is wrong with the stream's results: bad signatures, jobs without a result, with two, or refused.
     /// - Parameter unsigned: how many jobs wait still; none of them has a result.
@@ -117,23 +107,4 @@ struct FaultStand {
         }
         return problems
     }
-}
-
-/// A log in memory that lets the others work when it has nothing: a pipeline asks again and again.
-private struct PatientLog: JobLog {
-    let log: MemoryJobLog
-
-    init(_ log: MemoryJobLog) { self.log = log }
-
-    var stream: String { log.stream }
-
-    func receive(_ demand: Demand) async throws(JobLogError) -> Intake {
-        let intake = try await log.receive(demand)
-        if intake.records.isEmpty { try? await Task.sleep(for: .milliseconds(1)) }
-        return intake
-    }
-
-    func publish(_ batch: PublishedBatch) async throws(JobLogError) -> Publication { try await log.publish(batch) }
-
-    func close() async { await log.close() }
 }
