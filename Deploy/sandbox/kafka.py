@@ -3,101 +3,23 @@
     kafka.py BOOTSTRAP wait SECONDS                          until a broker answers
     kafka.py BOOTSTRAP create TOPIC PARTITIONS [K=V]...      with as many copies as there are brokers, three at most
     kafka.py BOOTSTRAP watch TOPIC COUNT...                  prints "COUNT SEEN" as soon as the topic holds so many committed records
+    kafka.py BOOTSTRAP allow USER OPERATION RESOURCE NAME    gives a right: Read topic office.jobs; a NAME* is a prefix
+    kafka.py BOOTSTRAP revoke USER OPERATION RESOURCE NAME   takes it back
 
 No TLS, no passwords. Exit status 1 when the broker refuses or does not answer, with the reason.
 """
-import socket
+import os
 import struct
 import sys
 import time
 
-METADATA, LIST_OFFSETS, CREATE_TOPICS = 3, 2, 19
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+sys.dont_write_bytecode = True
+from brokers import access  # noqa: E402
+from brokers.wire import Broker, KafkaError, array, connect, string  # noqa: E402
+
+LIST_OFFSETS, CREATE_TOPICS = 2, 19
 TOPIC_ALREADY_EXISTS = 36
-
-
-class Reader:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def number(self, form):
-        value, = struct.unpack_from(">" + form, self.data, self.at)
-        self.at += struct.calcsize(form)
-        return value
-
-    def string(self):
-        size = self.number("h")
-        if size < 0:
-            return None
-        self.at += size
-        return self.data[self.at - size:self.at].decode()
-
-    def array(self, read):
-        return [read() for _ in range(self.number("i"))]
-
-
-def string(text):
-    return struct.pack(">h", -1) if text is None else struct.pack(">h", len(text.encode())) + text.encode()
-
-
-def array(items):
-    return struct.pack(">i", len(items)) + b"".join(items)
-
-
-class Broker:
-    def __init__(self, host, port):
-        self.connection = socket.create_connection((host, port), timeout=10)
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def ask(self, api, version, body):
-        request = struct.pack(">hhi", api, version, 1) + string("tanba-sandbox") + body
-        self.connection.sendall(struct.pack(">i", len(request)) + request)
-        size, = struct.unpack(">i", self.receive(4))
-        answer = Reader(self.receive(size))
-        answer.number("i")  # the correlation id
-        return answer
-
-    def receive(self, count):
-        data = b""
-        while len(data) < count:
-            part = self.connection.recv(count - len(data))
-            if not part:
-                raise ConnectionError("the broker closed the connection")
-            data += part
-        return data
-
-    def metadata(self, topics):
-        """Addresses of brokers by id, the controller's id, and for each topic its error and the leaders of its partitions."""
-        answer = self.ask(METADATA, 1, array([string(topic) for topic in topics]))
-
-        def broker():
-            node, host, port, _ = answer.number("i"), answer.string(), answer.number("i"), answer.string()
-            return node, (host, port)
-
-        def partition():
-            answer.number("h")
-            index, leader = answer.number("i"), answer.number("i")
-            for _ in range(2):  # replicas, in-sync replicas
-                answer.array(lambda: answer.number("i"))
-            return index, leader
-
-        def topic():
-            error, name, _ = answer.number("h"), answer.string(), answer.number("?")
-            return name, error, dict(answer.array(partition))
-
-        brokers = dict(answer.array(broker))
-        controller = answer.number("i")
-        return brokers, controller, {name: (error, leaders) for name, error, leaders in answer.array(topic)}
-
-
-def connect(bootstrap):
-    reason = None
-    for address in bootstrap.split(","):
-        host, _, port = address.strip().rpartition(":")
-        try:
-            return Broker(host.strip("[]"), int(port))
-        except (OSError, ValueError) as error:
-            reason = f"{address}: {error}"
-    raise ConnectionError(reason)
 
 
 def wait(bootstrap, seconds):
@@ -131,21 +53,21 @@ def create(bootstrap, name, partitions, *settings):
         sys.exit(f"topic {name} could not be made: {message or 'error'} ({error})")
     deadline = time.monotonic() + 30
     while True:  # a new topic is known everywhere only a moment later
-        error, leaders = connect(bootstrap).metadata([name])[2][name]
-        if error == 0 and leaders and min(leaders.values()) >= 0:
+        error, made = connect(bootstrap).metadata([name])[2][name]
+        if error == 0 and made and min(partition.leader for partition in made.values()) >= 0:
             break
         if time.monotonic() >= deadline:
             sys.exit(f"topic {name} has no leader (error {error})")
         time.sleep(0.05)
-    if len(leaders) != partitions:
-        sys.exit(f"topic {name} exists with {len(leaders)} partitions, not {partitions}; the three topics of a stream need the same count")
+    if len(made) != partitions:
+        sys.exit(f"topic {name} exists with {len(made)} partitions, not {partitions}; the three topics of a stream need the same count")
 
 
 def watch(bootstrap, name, *counts):
     brokers, _, topics = connect(bootstrap).metadata([name])
     by_leader = {}
-    for index, leader in topics[name][1].items():
-        by_leader.setdefault(leader, []).append(index)
+    for index, partition in topics[name][1].items():
+        by_leader.setdefault(partition.leader, []).append(index)
     connections = {leader: Broker(*brokers[leader]) for leader in by_leader}
     for count in sorted(map(int, counts)):
         while True:
@@ -169,11 +91,37 @@ def committed_end(broker, name, indices):
     return sum(sum(ends) for _, ends in answer.array(lambda: (answer.string(), answer.array(end))))
 
 
+def rule(user, operation, resource, name):
+    return access.Rule("User:" + user, operation, resource, name.rstrip("*") or "*", name.endswith("*") and name != "*")
+
+
+def allow(bootstrap, *words):
+    broker = connect(bootstrap)
+    access.give(broker, [rule(*words)])
+    wait_until(lambda: rule(*words) in access.listed(broker))
+
+
+def revoke(bootstrap, *words):
+    broker = connect(bootstrap)
+    if not access.take(broker, [rule(*words)]):
+        sys.exit(f"there was no right to take: {rule(*words)}")
+    wait_until(lambda: rule(*words) not in access.listed(broker))
+
+
+def wait_until(condition):
+    """The controller knows at once, the broker a moment later."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() >= deadline:
+            sys.exit("the broker did not take the change over within 30 s")
+        time.sleep(0.02)
+
+
 if __name__ == "__main__":
-    commands = {"wait": wait, "create": create, "watch": watch}
+    commands = {"wait": wait, "create": create, "watch": watch, "allow": allow, "revoke": revoke}
     if len(sys.argv) < 4 or sys.argv[2] not in commands:
         sys.exit(__doc__)
     try:
         commands[sys.argv[2]](sys.argv[1], *sys.argv[3:])
-    except OSError as error:
+    except (OSError, KafkaError) as error:
         sys.exit(f"{sys.argv[1]}: {error}")
