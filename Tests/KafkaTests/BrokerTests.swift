@@ -62,12 +62,12 @@ import Testing
         // the last stable offset stands before the open transaction, the high watermark behind its record
         #expect(try stableEnd(topic, "read_committed") == KafkaOffset(0))
         #expect(try stableEnd(topic, "read_uncommitted") == KafkaOffset(1))
-        try first.abort()
+        try first.abort(within: .seconds(30))
         #expect(try broker.contents(topic).isEmpty)
 
         let second = try producer.begin()
         try second.produce(to: topic, KafkaPartition(0), key: nil, value: [2])
-        try second.commit()
+        try second.commit(within: .seconds(30))
         #expect(
             try retrying { () -> [[UInt8]?] in
                 let values = try broker.contents(topic).map(\.value)
@@ -97,9 +97,9 @@ import Testing
         try successor.initTransactions(within: .seconds(30))
         let transaction = try successor.begin()
         try transaction.produce(to: topic, KafkaPartition(0), key: nil, value: [2])
-        try transaction.commit()
+        try transaction.commit(within: .seconds(30))
 
-        let error = #expect(throws: KafkaError.self) { try hanging.commit() }
+        let error = #expect(throws: KafkaError.self) { try hanging.commit(within: .seconds(30)) }
         #expect(error?.disposition == .fatal)
         #expect(error?.code == .fenced)
         try retrying { guard try broker.contents(topic).map(\.value) == [[2]] else { throw NotYet() } }
@@ -114,17 +114,17 @@ import Testing
         try producer.initTransactions(within: .seconds(30))
         let first = try producer.begin()
         try first.produce(to: topic, KafkaPartition(0), key: nil, value: [UInt8](repeating: 1, count: 2000))
-        let error = #expect(throws: KafkaError.self) { try first.commit() }
+        let error = #expect(throws: KafkaError.self) { try first.commit(within: .seconds(30)) }
         #expect(error?.disposition == .abort)
         #expect(first.takeFailures().map(\.error.code) == [.messageTooLarge])
-        try first.abort()
+        try first.abort(within: .seconds(30))
 
         func commitSecond() throws(KafkaError) {
             let second = try producer.begin()
             try second.produce(to: topic, KafkaPartition(0), key: nil, value: [2])
-            do throws(KafkaError) { try second.commit() } catch {
+            do throws(KafkaError) { try second.commit(within: .seconds(30)) } catch {
                 #expect(error.disposition == .abort)
-                try second.abort()
+                try second.abort(within: .seconds(30))
                 throw error
             }
         }
@@ -150,7 +150,7 @@ import Testing
             try transaction.produce(to: results, KafkaPartition(0), key: nil, value: [1])
             let member = try #require(consumer.groupMetadata())
             try transaction.send(offsets: [KafkaPosition(jobs, KafkaPartition(0), KafkaOffset(offset))], of: member, within: .seconds(10))
-            if commits { try transaction.commit() } else { try transaction.abort() }
+            if commits { try transaction.commit(within: .seconds(30)) } else { try transaction.abort(within: .seconds(30)) }
         }
         #expect(try consumer.committed([source], within: .seconds(10)).map(\.offset) == [KafkaOffset(5)])
         try consumer.close()

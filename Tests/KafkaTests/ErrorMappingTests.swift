@@ -27,11 +27,11 @@ import Testing
         let producer = try producer()
         let transaction = try transaction(of: producer)
         cluster.answer(.produce, with: .messageTooLarge)
-        let error = #expect(throws: KafkaError.self) { try transaction.commit() }
+        let error = #expect(throws: KafkaError.self) { try transaction.commit(within: .seconds(30)) }
         #expect(error?.disposition == .abort)
         #expect(error?.operation == "rd_kafka_commit_transaction")
         #expect(transaction.takeFailures().map(\.error.name) == ["MSG_SIZE_TOO_LARGE"])
-        try transaction.abort()
+        try transaction.abort(within: .seconds(30))
         #expect(transaction.isOver)
         _ = try producer.begin()
     }
@@ -40,7 +40,7 @@ import Testing
         let producer = try producer()
         let transaction = try transaction(of: producer)
         cluster.answer(.endTransaction, with: .invalidProducerEpoch)
-        let error = #expect(throws: KafkaError.self) { try transaction.commit() }
+        let error = #expect(throws: KafkaError.self) { try transaction.commit(within: .seconds(30)) }
         #expect(error?.disposition == .fatal)
         #expect(error?.isFatal == true)
         // whatever is called afterwards tells what it died of, not only that it did
@@ -60,7 +60,7 @@ import Testing
         }
         #expect(error?.disposition == .abort)
         #expect(error?.code == .illegalGeneration)
-        try transaction.abort()
+        try transaction.abort(within: .seconds(30))
     }
 
     @Test func transactionalIDWithoutRightIsFatal() throws {
@@ -77,7 +77,7 @@ import Testing
         let notLeader = KafkaError.Code(rawValue: 6)
         let requestTimedOut = KafkaError.Code(rawValue: 7)
         cluster.answer(.produce, with: notLeader, requestTimedOut)
-        try transaction.commit()
+        try transaction.commit(within: .seconds(30))
         #expect(transaction.takeFailures().isEmpty)
     }
 

@@ -82,8 +82,8 @@ import Testing
         settings.patience = .seconds(2)
         let log = try KafkaJobLog(settings, report: .silent, metrics: Metrics())
         let error = try await firstError(log)
-        #expect(error.kind == .unavailable)
-        #expect(error.reason.contains("SSL"), "\(error.reason)")
+        #expect(error.kind == .misconfigured)
+        #expect(error.reason.contains("SSL") && error.remedy.contains("security.protocol"), "\(error)")
     }
 
     /// Results, and nobody knows up to which job: signing from the start would double them.
@@ -126,7 +126,7 @@ import Testing
         let transaction = try producer.begin()
         // a ledger that tells of 100 jobs, and no job
         try transaction.produce(to: lab.ledger, KafkaPartition(0), key: nil, value: [UInt8](repeating: 0, count: 15) + [99])
-        try transaction.commit()
+        try transaction.commit(within: .seconds(30))
         let log = try lab.log()
         let error = try await firstError(log)
         #expect(error.kind == .misconfigured)

@@ -20,6 +20,39 @@ import Testing
         #expect(LedgerRecord(LedgerRecord(from: Offset(7), to: Offset(7), signed: []).encoded())?.to == Offset(7))
     }
 
+    /// Byte by byte what docs/schemas/ledger.md promises to whoever reads a ledger with other tools.
+    @Test func aRecordIsLaidOutAsDocumented() throws {
+        let id = JobIDDigest(ofKey: Array("job-1".utf8))
+        // sha256("job-1"), its first 16 bytes, by openssl
+        let digest: [UInt8] = [0x02, 0x6a, 0xb6, 0x39, 0xc2, 0x1d, 0xf8, 0xaa, 0x80, 0xe5, 0x78, 0x93, 0x70, 0xa9, 0xdb, 0x1b]
+        #expect(id.bytes == digest)
+        let content = try #require(ContentDigest(bytes: Array(1...12)))
+        let record = LedgerRecord(
+            from: Offset(0x0102_0304_0506), to: Offset(0x0102_0304_0608),
+            signed: [.init(offset: Offset(0x0102_0304_0607), fingerprint: JobFingerprint(id: id, content: content))])
+        #expect(
+            record.encoded() == [0, 0, 1, 2, 3, 4, 5, 6] + [0, 0, 1, 2, 3, 4, 6, 8] + [0, 0, 1, 1] + digest + Array(1...12))
+    }
+
+    /// What docs/configuration.md says of `limits.known-jobs`.
+    @Test func aFullWindowTakesAsMuchMemoryAsStated() {
+        var known = KnownJobs(window: 50_000)
+        func fingerprint(_ number: Int64) -> JobFingerprint {
+            let bytes = withUnsafeBytes(of: number) { Array($0) }
+            return JobFingerprint(id: JobIDDigest(bytes: bytes + bytes)!, content: ContentDigest(bytes: bytes + [0, 0, 0, 0])!)
+        }
+        for start in stride(from: Int64(0), to: 55_000, by: 500) {
+            known.add(
+                LedgerRecord(
+                    from: Offset(start), to: Offset(start + 499),
+                    signed: (start..<start + 500).map { .init(offset: Offset($0), fingerprint: fingerprint($0)) }))
+        }
+        #expect(known.count == 50_000)
+        #expect(known.byteCount <= 2_200_000, "\(known.byteCount)")
+        #expect(known.entry(fingerprint(5000).id)?.offset == Offset(5000))
+        #expect(known.entry(fingerprint(4999).id) == nil)
+    }
+
     @Test(arguments: [
         [UInt8](), [UInt8](repeating: 0, count: 15), [UInt8](repeating: 0, count: 17), [UInt8](repeating: 255, count: 16),
         // `to` before `from`; an entry behind `to`

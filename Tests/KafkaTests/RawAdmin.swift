@@ -30,6 +30,20 @@ enum RawAdmin {
         }
     }
 
+    /// Sets one property of a topic.
+    static func set(_ name: String, _ value: String, of topic: String, at bootstrap: String) throws {
+        try call(bootstrap, RD_KAFKA_ADMIN_OP_ALTERCONFIGS) { handle, options, queue in
+            var resources: [OpaquePointer?] = [rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic)]
+            rd_kafka_ConfigResource_set_config(resources[0], name, value)
+            rd_kafka_AlterConfigs(handle, &resources, 1, options, queue)
+            rd_kafka_ConfigResource_destroy_array(&resources, 1)
+        } result: { event in
+            var count = 0
+            let resources = rd_kafka_AlterConfigs_result_resources(rd_kafka_event_AlterConfigs_result(event), &count)
+            return rd_kafka_ConfigResource_error(resources?[0])
+        }
+    }
+
     private static func call(
         _ bootstrap: String, _ operation: rd_kafka_admin_op_t, _ body: (OpaquePointer, OpaquePointer?, OpaquePointer?) -> Void,
         result: (OpaquePointer) -> rd_kafka_resp_err_t

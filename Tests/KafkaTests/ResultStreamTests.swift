@@ -88,7 +88,7 @@ import Testing
             let transaction = try producer.begin()
             try transaction.produce(to: lab.results, KafkaPartition(0), key: nil, value: [1])
             try producer.flush(within: .seconds(20))
-            if aborts { try transaction.abort() }
+            if aborts { try transaction.abort(within: .seconds(30)) }
         }
         let stream = stream(lab)
         #expect(try await stream.results(of: Partition(0), from: Offset(0), limit: 10).isEmpty)

@@ -27,11 +27,14 @@ struct StreamLab {
             results, partitions: partitions, settings: resultBytesMax.map { ["max.message.bytes": String($0)] } ?? [:])
     }
 
-    func log(_ worker: String = "w1", _ properties: [String: String] = [:], window: Int = 50_000) throws -> KafkaJobLog {
+    func log(
+        _ worker: String = "w1", _ properties: [String: String] = [:], window: Int = 50_000, patience: Duration = .seconds(10)
+    ) throws -> KafkaJobLog {
         var settings = KafkaJobLog.Settings(
             bootstrap: broker.bootstrap, stream: name, worker: worker,
             properties: ["session.timeout.ms": "6000", "heartbeat.interval.ms": "500"].merging(properties) { $1 })
         settings.windowJobs = window
+        settings.patience = patience
         return try KafkaJobLog(settings, report: .silent, metrics: metrics)
     }
 
@@ -59,6 +62,23 @@ struct StreamLab {
             guard results.reduce(0, { $0 + $1.count }) >= count else { throw NotYet() }
             return results
         }
+    }
+
+    /// Every job has one visible result, and they stand in the order of their jobs.
+    func checkOnce(_ ids: [String]) throws {
+        let visible = try visibleResults(count: ids.count)
+        #expect(visible.reduce(0) { $0 + $1.count } == ids.count)
+        for (partition, results) in visible.enumerated() {
+            let here = ids.filter { Partition.holding(key: Array($0.utf8), among: partitions).rawValue == Int32(partition) }
+            #expect(results == here.map { "result of " + $0 })
+        }
+    }
+
+    /// A sample of this stream's as a scraper would see it; nil when it is not there.
+    func metric(_ name: String) -> Double? {
+        let text = String(decoding: metrics.prometheusText(), as: UTF8.self)
+        let line = text.split(separator: "\n").first { $0.hasPrefix(name + "{stream=\"\(self.name)\"} ") }
+        return line.flatMap { Double($0.split(separator: " ").last!) }
     }
 
     static func result(_ record: JobRecord, isSigned: Bool = true, value: [UInt8]? = nil) -> FinishedResult {
@@ -110,5 +130,23 @@ extension KafkaJobLog {
                 guard error.kind == .unavailable else { throw error }
             }
         }
+    }
+}
+
+/// A worker that does its jobs at once and publishes in small batches.
+struct Hand {
+    let log: KafkaJobLog
+    private var held: [JobRecord] = []
+    private(set) var done = 0
+
+    init(_ log: KafkaJobLog) { self.log = log }
+
+    mutating func step() async throws {
+        let intake = try await log.receivePatiently(Demand(limit: 30, wait: .milliseconds(20)))
+        held.removeAll { intake.dropped.contains($0.position.partition) }
+        held += intake.records
+        guard held.count >= 200 || intake.records.isEmpty && !held.isEmpty else { return }
+        if try await log.publishPatiently(StreamLab.batch(held)) == .committed { done += held.count }
+        held = []
     }
 }

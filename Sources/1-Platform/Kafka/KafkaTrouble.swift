@@ -9,9 +9,13 @@ public struct KafkaTrouble: Sendable {
     /// - Parameter incidents: of the same clients, oldest first, none of them long ago.
     public init(_ error: KafkaError, incidents: [KafkaError]) {
         self.error = error
-        let telling = incidents.last { $0.code == .authentication || $0.code == .ssl }
+        // A broker that does not trust the client's certificate closes the connection with a TLS alert, no more.
+        let telling = incidents.last { $0.code == .authentication || $0.code == .ssl || $0.text.contains("SSL alert") }
         cause = error.isTransient || error.isRetriable ? telling ?? incidents.last { $0.code != .allBrokersDown } : nil
     }
+
+    /// Waiting may mend it. A refused login or certificate is not mended so, although the call that met it only timed out.
+    public var mayPass: Bool { (error.isTransient || error.isRetriable) && cause?.code != .authentication && cause?.code != .ssl }
 
     /// What failed and why, without the operation.
     public var sentence: String {
@@ -28,6 +32,8 @@ public struct KafkaTrouble: Sendable {
             "check security.protocol and the ssl.* paths in the client's properties, and the dates and host name of the broker's certificate"
         case .topicAuthorizationFailed, .groupAuthorizationFailed, .transactionalIDAuthorizationFailed, .clusterAuthorizationFailed:
             "give this client's user the right by an ACL"
+        case .messageTooLarge:
+            "raise max.message.bytes of the topic: Tanba writes results of up to 256 KiB in batches of up to 1 MB"
         case .unknownTopicOrPartition, .unknownTopic, .unknownPartition:
             "check the name, or make the topic"
         case .invalidTransactionTimeout:

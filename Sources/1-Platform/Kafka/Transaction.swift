@@ -31,18 +31,22 @@ public final class Transaction {
             "rd_kafka_send_offsets_to_transaction", of: producer.handle)
     }
 
-    /// Delivers what was produced and commits, waiting at most `transaction.timeout.ms`.
-    public func commit() throws(KafkaError) {
+    /// Delivers what was produced and commits. After a time-out (`.retry`) it goes on in the background; calling again resumes it.
+    ///
+    /// librdkafka's manual recommends -1, the transaction's own timeout. But 2.0.2 waits with it for as long as the brokers are away,
+    /// however long that is, and nobody would learn of it.
+    public func commit(within timeout: Duration) throws(KafkaError) {
         precondition(!isOver, "the transaction is over")
-        // -1, the transaction's own timeout: librdkafka's manual warns of losing step with the coordinator with any other.
-        try KafkaError.check(rd_kafka_commit_transaction(producer.handle, -1), "rd_kafka_commit_transaction", of: producer.handle)
+        try KafkaError.check(
+            rd_kafka_commit_transaction(producer.handle, timeout.milliseconds), "rd_kafka_commit_transaction", of: producer.handle)
         isOver = true
     }
 
-    /// Takes everything back, waiting at most `transaction.timeout.ms`.
-    public func abort() throws(KafkaError) {
+    /// Takes everything back. After a time-out (`.retry`) it goes on in the background; calling again resumes it.
+    public func abort(within timeout: Duration) throws(KafkaError) {
         precondition(!isOver, "the transaction is over")
-        try KafkaError.check(rd_kafka_abort_transaction(producer.handle, -1), "rd_kafka_abort_transaction", of: producer.handle)
+        try KafkaError.check(
+            rd_kafka_abort_transaction(producer.handle, timeout.milliseconds), "rd_kafka_abort_transaction", of: producer.handle)
         isOver = true
         _ = producer.takeFailures()  // the records that were purged
     }

@@ -25,7 +25,9 @@ public final class Pipeline: Sendable {
     private let authorities: [any TimeStampAuthority]
     private let stampsWaitedFor = Locked<[String: String]>([:])
     private let mailbox = Mailbox()
-    private let opened = Atomic(false)
+    private let health = LogHealth()
+    /// The largest result that the log takes.
+    private let resultBytesMax = Atomic(Bounds.resultBytesMax)
 
     /// - Parameters:
     ///   - profiles: those that may be used in the log's stream; their names differ.
@@ -52,7 +54,7 @@ public final class Pipeline: Sendable {
 
     /// What jobs wait for now: the log, a signer, an authority. Empty when all is well.
     public var waitsFor: [String] {
-        (opened.load(ordering: .relaxed) ? [] : ["the log of stream \(log.stream)"]) + keysOut.profilesWithoutKey(profiles)
+        (health.obstacle.map { ["the log of stream \(log.stream): \($0)"] } ?? []) + keysOut.profilesWithoutKey(profiles)
             + stampsWaitedFor.withLock { $0.sorted { $0.key < $1.key }.map { "a time-stamp for profile \($0.key): \($0.value)" } }
     }
 
@@ -108,6 +110,7 @@ public final class Pipeline: Sendable {
             let intake = try await receive(state.demand(isDraining: drainingSince != nil))
             Failpoint.intakeAfterReceive.pass()
             for partition in intake.dropped { await mailbox.gone(state.drop(partition)) }
+            if let bytes = intake.resultBytesMax { resultBytesMax.store(min(bytes, Bounds.resultBytesMax), ordering: .relaxed) }
             if let members = intake.members {
                 for authority in authorities { authority.share(among: members, in: log.stream) }
             }
@@ -166,7 +169,7 @@ public final class Pipeline: Sendable {
         let signedAt = clock.elapsed()
         for _ in signed { metrics.spent((signedAt - since).seconds, in: "sign") }
         guard case .baselineT(let authority) = batch.profile.level else {
-            return await mailbox.settled(signed.map { results.signed($0.finishWithoutTimeStamp()) })
+            return await mailbox.settled(signed.map { finish($0.finishWithoutTimeStamp()) })
         }
         await withDiscardingTaskGroup { stamps in
             for job in signed { stamps.addTask { await self.stamp(job, by: authority, since: signedAt) } }
@@ -227,8 +230,10 @@ public final class Pipeline: Sendable {
             metrics.surplusKeyOperations.add(1, metrics.stream)
             return await mailbox.unsigned(UnsignedBatch(jobs: [job.validated], ticket: nil))
         }
-        await mailbox.settled([results.signed(stamped)])
+        await mailbox.settled([finish(stamped)])
     }
+
+    private func finish(_ job: TimeStampedJob) -> SettledJob { results.signed(job, bytesMax: resultBytesMax.load(ordering: .relaxed)) }
 
     /// Follows for which profiles jobs wait for a stamp, and since when.
     private func watchStamps(_ state: inout FlowState) {
@@ -243,7 +248,8 @@ public final class Pipeline: Sendable {
         while true {
             do throws(JobLogError) {
                 let intake = try await log.receive(demand)
-                opened.store(true, ordering: .relaxed)
+                health.answered()
+                showHealth()
                 return intake
             } catch {
                 guard error.kind == .unavailable else { throw error }
@@ -264,10 +270,14 @@ public final class Pipeline: Sendable {
                 Failpoint.publishAfter.pass()
                 switch publication {
                 case .committed:
+                    health.committed()
+                    showHealth()
                     state.committed(batch)
                     return true
                 case .rewound(let reason):
                     report.warning("rewound", reason, [("stream", LogValue(log.stream))])
+                    health.tookBack(reason, at: clock.elapsed())
+                    showHealth()
                     await mailbox.gone(state.rewound(batch))
                     return false
                 }
@@ -280,12 +290,15 @@ public final class Pipeline: Sendable {
 
     /// The pause between two tries of a log that is away; ends the run when a drain has taken too long.
     private func waitForLog(_ error: JobLogError, _ pause: inout Duration) async throws {
-        opened.store(false, ordering: .relaxed)
+        health.failed(error, at: clock.elapsed())
+        showHealth()
         report.warning("log-unavailable", "\(error)", [("stream", LogValue(log.stream))])
         if let since = await mailbox.stoppedAt, clock.elapsed() - since > settings.drainMax { throw error }
         try await clock.sleep(pause)
         pause = min(pause * 2, settings.retryPauseMax)
     }
+
+    private func showHealth() { metrics.logUnavailableSeconds.set(health.seconds(at: clock.elapsed()), metrics.stream) }
 }
 
 extension PipelineSettings {

@@ -12,6 +12,7 @@ struct PipelineMetrics: Sendable {
     let standingBy: Gauge
     let parked: Gauge
     let parkedSeconds: Gauge
+    let logUnavailableSeconds: Gauge
     let stageSeconds: Histogram
     let batchResults: Histogram
     let stream: String
@@ -31,6 +32,9 @@ struct PipelineMetrics: Sendable {
             "tanba_jobs_parked", help: "Jobs that wait, unsigned, until an authority can promise a time-stamp", labels: ["stream"])
         parkedSeconds = metrics.gauge(
             "tanba_jobs_parked_seconds", help: "For how long jobs have waited for an authority; 0 while none does", labels: ["stream"])
+        logUnavailableSeconds = metrics.gauge(
+            "tanba_log_unavailable_seconds", help: "For how long the stream's log has been away or has taken batches back; 0 while all is well",
+            labels: ["stream"])
         stageSeconds = metrics.histogram(
             "tanba_stage_seconds", help: "Time a job spent in a stage", labels: ["stream", "stage"], buckets: seconds)
         batchResults = metrics.histogram(

@@ -71,6 +71,12 @@ public actor KafkaJobLog: JobLog, LaneActor {
     var untoldRewind: String?
     /// The last things librdkafka reported by itself, for naming why a call failed.
     var incidents: [(at: ContinuousClock.Instant, error: KafkaError)] = []
+    /// The session was open once: what fails from now on may pass by itself, or somebody is at work on it.
+    var hasServed = false
+    var backoff = Backoff()
+    var resultRoom = ResultRoom()
+    /// When the consumer was last asked for what it has.
+    var lastServed = ContinuousClock.now
     private var lastFall: ContinuousClock.Instant?
     private var ended: JobLogError?
     /// Which partition is served first; moves on with each `receive`.
@@ -107,6 +113,9 @@ public actor KafkaJobLog: JobLog, LaneActor {
             dropped.formUnion(partitions.keys)
             untoldRewind = nil
         }
+        // While a batch that was taken back rests, the group is served all the same.
+        let rest = backoff.left(at: .now)
+        let demand = rest == .zero ? demand : Demand(limit: 0, wait: min(demand.wait, rest), isStandingBy: demand.isStandingBy)
         try poll(session, demand)
         return takeIntake(demand)
     }
@@ -114,7 +123,11 @@ public actor KafkaJobLog: JobLog, LaneActor {
     public func publish(_ batch: PublishedBatch) throws(JobLogError) -> Publication {
         if let ended { throw ended }
         if let session {
-            try settle(session)
+            do throws(JobLogError) { try settle(session) } catch {
+                // The pipeline comes here again and again; its group must not take it for dead meanwhile.
+                if self.session != nil { try serveGroup(session) }
+                throw error
+            }
             if untoldRewind == nil { try publish(batch, by: session) }
         } else if untoldRewind == nil {
             untoldRewind = "there is no connection"
@@ -148,12 +161,14 @@ public actor KafkaJobLog: JobLog, LaneActor {
         case .committed:
             for (partition, record) in undecided { partitions[partition]?.commit(record) }
             undecided = [:]
+            backoff.succeeded()
             metrics.commits.add()
+            metrics.backoffSeconds.set(0, stream)
             metrics.show(partitions.values)
         case .takenBack(let error):
             undecided = [:]
             metrics.rewinds.add()
-            rewind("the transaction was aborted: \(error)")
+            takenBack(because: error)
         case .aborted:
             break
         case .undecided(let error):
@@ -167,6 +182,18 @@ public actor KafkaJobLog: JobLog, LaneActor {
     func rewind(_ reason: String) {
         untoldRewind = reason
         mustSeek = true
+    }
+
+    /// What was taken back comes again after a pause.
+    private func takenBack(because error: KafkaError) {
+        let trouble = trouble("publish", error)
+        backoff.failed(at: .now)
+        if error.code == .messageTooLarge { learn(resultRoom.refused()) }
+        metrics.backoffSeconds.set(backoff.pause.seconds, stream)
+        report.warning(
+            "kafka-taken-back", "\(trouble)",
+            [("code", .text(error.name)), ("times", .init(backoff.failures)), ("pauseSeconds", .init(backoff.pause.seconds))])
+        rewind("the transaction was aborted: \(error)")
     }
 
     /// A client failed for good: both are dropped, to be made anew by the next `receive`. Twice within a minute is no accident.

@@ -8,6 +8,7 @@ struct KafkaJobLogMetrics: Sendable {
     let rebalances: CounterSeries
     let deletedUnread: CounterSeries
     let transactionSeconds: HistogramSeries
+    let backoffSeconds: Gauge
     private let partitions: Gauge
     private let knownJobs: Gauge
     private let stream: String
@@ -23,6 +24,8 @@ struct KafkaJobLogMetrics: Sendable {
             "tanba_kafka_transaction_seconds", help: "From begin to the end of the commit.", labels: ["stream"],
             buckets: [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30]
         ).with(stream)
+        backoffSeconds = metrics.gauge(
+            "tanba_kafka_backoff_seconds", help: "The pause after the last transaction, if it was taken back; else 0.", labels: ["stream"])
         partitions = metrics.gauge("tanba_kafka_partitions", help: "Partitions that this worker has.", labels: ["stream"])
         knownJobs = metrics.gauge("tanba_kafka_known_jobs", help: "Signed jobs that are known again.", labels: ["stream"])
         self.stream = stream

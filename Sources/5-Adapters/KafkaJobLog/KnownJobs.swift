@@ -32,6 +32,9 @@ struct KnownJobs {
         self.window = window
     }
 
+    /// What ring and index take.
+    var byteCount: Int { ring.capacity * MemoryLayout<Slot>.stride + index.capacity * MemoryLayout<UInt32>.stride }
+
     /// Where this id was signed last, within the window, and for what.
     func entry(_ id: JobIDDigest) -> Entry? {
         guard let slot = slot(of: id) else { return nil }
@@ -106,10 +109,12 @@ struct KnownJobs {
     }
 
     private mutating func grow() {
-        let old = (0..<count).map { ring[(head + $0) % ring.count] }
         let capacity = min(max(64, ring.count * 2), window)
-        ring = old
-        ring.append(contentsOf: repeatElement(Slot.free, count: capacity - old.count))
+        var larger: [Slot] = []
+        larger.reserveCapacity(capacity)
+        for place in 0..<count { larger.append(ring[(head + place) % ring.count]) }
+        larger.append(contentsOf: repeatElement(Slot.free, count: capacity - count))
+        ring = larger
         head = 0
         var slots = 128
         while slots < 2 * capacity { slots *= 2 }

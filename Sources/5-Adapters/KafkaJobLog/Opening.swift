@@ -36,6 +36,7 @@ extension KafkaJobLog {
         opening = nil
         isStandingBy = false
         incidents = []
+        hasServed = true
         self.session = session
         report.info(
             "kafka-joined", "waiting for partitions", [("group", .text(topics.group)), ("bootstrap", .text(settings.bootstrap))])

@@ -2,6 +2,7 @@ import Failpoints
 import Kafka
 import Log
 import Metrics
+import OperatingSystem
 import SigningModel
 import SigningPipeline
 
@@ -19,6 +20,7 @@ extension KafkaJobLog {
             }
         }
         undecided = Dictionary(uniqueKeysWithValues: prefixes.map { ($0.partition, LedgerRecord($0)) })
+        resultRoom.triedAll()
         let began = ContinuousClock.now
         let ending = session.publish(prefixes.map { topics.jobs($0.partition, at: $0.to.next) }) { transaction throws(KafkaError) in
             Failpoint.kafkaBeforeProduceResults.pass()
@@ -26,32 +28,53 @@ extension KafkaJobLog {
                 for result in prefix.results {
                     var headers = [Self.schema]
                     if let traceparent = result.traceparent { headers.append(KafkaHeader("traceparent", traceparent)) }
-                    try produce(transaction, session, topics.results, prefix.partition, result.key, result.value, headers)
+                    try produce(transaction, session, topics.results, prefix.partition, result.value, headers, result)
                 }
             }
             Failpoint.kafkaAfterProduceResults.pass()
             Failpoint.kafkaBeforeProduceLedger.pass()
             for prefix in prefixes {
-                try produce(transaction, session, topics.ledger, prefix.partition, nil, undecided[prefix.partition]!.encoded(), [])
+                try produce(transaction, session, topics.ledger, prefix.partition, undecided[prefix.partition]!.encoded(), [], nil)
             }
+            resultRoom.triedAll()
             Failpoint.kafkaAfterProduceLedger.pass()
         }
-        let (seconds, attoseconds) = (ContinuousClock.now - began).components
-        metrics.transactionSeconds.observe(Double(seconds) + Double(attoseconds) / 1e18)
+        metrics.transactionSeconds.observe((ContinuousClock.now - began).seconds)
         try note(ending)
     }
 
     private func produce(
-        _ transaction: Transaction, _ session: TransactSession, _ topic: String, _ partition: Partition, _ key: [UInt8]?, _ value: [UInt8],
-        _ headers: [KafkaHeader]
+        _ transaction: Transaction, _ session: TransactSession, _ topic: String, _ partition: Partition, _ value: [UInt8],
+        _ headers: [KafkaHeader], _ result: FinishedResult?
     ) throws(KafkaError) {
-        while true {
+        if resultRoom.isSingly { resultRoom.tries(topic, result) }
+        var isQueued = false
+        while !isQueued {
             do throws(KafkaError) {
-                return try transaction.produce(to: topic, KafkaPartition(partition), key: key, value: value, headers: headers)
+                try transaction.produce(to: topic, KafkaPartition(partition), key: result?.key, value: value, headers: headers)
+                isQueued = true
             } catch {
+                // Larger than the client's own message.max.bytes: this very record.
+                if error.code == .messageTooLarge { resultRoom.tries(topic, result) }
                 guard error.code == .queueFull else { throw error }
                 session.producer.poll(for: .milliseconds(100))
             }
+        }
+        if resultRoom.isSingly { try session.deliver(transaction) }
+    }
+
+    /// Something was too large for its topic.
+    func learn(_ lesson: ResultRoom.Lesson) {
+        switch lesson {
+        case .someRecord:
+            report.warning("kafka-record-too-large", "which one is found by delivering them one at a time", [("topic", .text(topics.results))])
+        case .result(let bytes):
+            report.error(
+                "kafka-result-too-large", "jobs whose results are as large are refused: raise max.message.bytes of the topic",
+                [("topic", .text(topics.results)), ("bytes", .init(bytes))])
+        case .topic(let topic):
+            report.error(
+                "kafka-topic-too-small", "it takes not even the smallest records: raise its max.message.bytes", [("topic", .text(topic))])
         }
     }
 

@@ -11,7 +11,7 @@ extension KafkaJobLog {
     /// Serves the consumer until enough records are at hand or the time is over.
     ///
     /// Kafka gives records of all partitions in one queue. Those that nobody wants now are penned, and their partition is paused when
-    /// its pen is full: pausing throws away what was fetched ahead, so it is not done for every record.
+    /// its pen is full. Pausing throws away what was fetched ahead, so a pipeline that is full for a moment only rests.
     func poll(_ session: TransactSession, _ demand: Demand) throws(JobLogError) {
         try resumeWanted(session, demand)
         let end = ContinuousClock.now + demand.wait
@@ -19,17 +19,29 @@ extension KafkaJobLog {
         defer { Failpoint.kafkaAfterPoll.pass() }
         var available = availableCount(demand)
         while true {
-            let isServed = demand.limit > 0 && available > 0
-            if isServed, available >= demand.limit { return }
-            let left = isServed ? .zero : max(.zero, end - ContinuousClock.now)
-            guard let event = session.consumer.poll(for: left) else {
-                if isServed || ContinuousClock.now >= end { return }
+            let now = ContinuousClock.now
+            let left = max(.zero, end - now)
+            let isRested = now - lastServed >= Self.restMax
+            if !isRested {
+                if available > 0, available >= demand.limit { return }
+                if hasFullPen, !isAnythingWanted(demand) {
+                    session.producer.poll(for: left)
+                    return
+                }
+            }
+            lastServed = now
+            guard let event = session.consumer.poll(for: available > 0 ? .zero : left) else {
+                if available > 0 || now >= end { return }
                 continue
             }
             if case .record(let record) = event {
                 let partition = Partition(record.partition)
                 guard pen(record, in: partition) else { continue }
-                if isWanted(partition, demand) { available += 1 } else { try pauseIfFull(partition, session) }
+                if isWanted(partition, demand) {
+                    available += 1
+                } else if isRested || isAnythingWanted(demand) {
+                    try pauseIfFull(partition, session)
+                }
             } else {
                 try handle(event, session)
                 if awaited != nil { try takeAwaited(session) }
@@ -59,8 +71,12 @@ extension KafkaJobLog {
             }
         }
         let isAtEnd = awaited == nil && partitions.values.allSatisfy { $0.isAtEnd && $0.pen.isEmpty }
-        defer { (dropped, members) = ([], nil) }
-        return Intake(records: records, dropped: dropped, isAtEnd: isAtEnd, members: members)
+        defer {
+            (dropped, members) = ([], nil)
+            resultRoom.isNews = false
+        }
+        let resultBytesMax = resultRoom.isNews ? resultRoom.bytesMax ?? Bounds.resultBytesMax : nil
+        return Intake(records: records, dropped: dropped, isAtEnd: isAtEnd, members: members, resultBytesMax: resultBytesMax)
     }
 
     private func jobRecord(_ record: KafkaRecord, _ partition: Partition) -> JobRecord {
@@ -79,6 +95,14 @@ extension KafkaJobLog {
 
     private func isWanted(_ partition: Partition, _ demand: Demand) -> Bool { demand.limit > 0 && !demand.full.contains(partition) }
 
+    private func isAnythingWanted(_ demand: Demand) -> Bool { partitions.keys.contains { isWanted($0, demand) } }
+
+    private func isFull(_ state: OwnedPartition) -> Bool {
+        !state.isPaused && (state.pen.count >= penRecordsMax || state.pen.byteCount >= Self.penBytesMax)
+    }
+
+    private var hasFullPen: Bool { partitions.values.contains { isFull($0) } }
+
     private func availableCount(_ demand: Demand) -> Int {
         partitions.reduce(0) { isWanted($1.key, demand) ? $0 + $1.value.pen.count : $0 }
     }
@@ -93,8 +117,7 @@ extension KafkaJobLog {
     }
 
     private func pauseIfFull(_ partition: Partition, _ session: TransactSession) throws(JobLogError) {
-        let state = partitions[partition]!
-        guard !state.isPaused, state.pen.count >= penRecordsMax || state.pen.byteCount >= Self.penBytesMax else { return }
+        guard let state = partitions[partition], isFull(state) else { return }
         partitions[partition]!.isPaused = true
         try attempt("pause a partition") { () throws(KafkaError) in try session.consumer.pause([topics.jobs(partition)]) }
     }
@@ -113,9 +136,12 @@ extension KafkaJobLog {
     private var penRecordsMax: Int { max(16, 512 / max(1, partitions.count)) }
     private static let penBytesMax = 1 << 20
 
+    /// How long the group may go unserved: a rebalance is noticed that much later.
+    private static let restMax = Duration.seconds(1)
+
     // MARK: - Events
 
-    /// Deals with what the group has to say while partitions wait to be taken.
+    /// Deals with what the group has to say while partitions wait to be taken, or a transaction to be settled.
     func serveGroup(_ session: TransactSession) throws(JobLogError) {
         for _ in 0..<100 {
             guard let event = session.consumer.poll(for: .zero) else { return }
@@ -125,7 +151,8 @@ extension KafkaJobLog {
 
     private func handle(_ event: KafkaEvent, _ session: TransactSession) throws(JobLogError) {
         switch event {
-        case .record(let record): _ = pen(record, in: Partition(record.partition))
+        case .record(let record):
+            if pen(record, in: Partition(record.partition)) { try pauseIfFull(Partition(record.partition), session) }
         case .endOfPartition(let position): partitions[Partition(position.partition)]?.isAtEnd = true
         case .rebalance(let rebalance): try follow(rebalance, session)
         case .failure(let error, let position): try noteFailure(error, position)

@@ -47,6 +47,9 @@ final class TransactSession {
         Failpoint.kafkaAfterBegin.pass()
         do throws(KafkaError) {
             try fill(transaction)
+            // The commit would wait for the deliveries, too; but 2.0.2 looks only every 10 ms whether all are there, and when a record
+            // failed it waits for those behind it, which will never be sent.
+            try deliver(transaction)
             // Fetched now, not when the jobs were: a rebalance in between must be noticed by the coordinator.
             guard let member = consumer.groupMetadata() else { preconditionFailure("a consumer of a group has metadata") }
             Failpoint.kafkaBeforeSendOffsets.pass()
@@ -56,6 +59,18 @@ final class TransactSession {
             return error.isFatal ? .dead(error) : takeBack(transaction, because: error)
         }
         return commit(transaction)
+    }
+
+    /// Waits until all that was produced is delivered, at most `patience` long.
+    ///
+    /// - Throws: why a record was not.
+    func deliver(_ transaction: Transaction) throws(KafkaError) {
+        let end = ContinuousClock.now + patience
+        while producer.outstanding > 0, ContinuousClock.now < end {
+            producer.poll(for: .milliseconds(1))
+            if let failure = failure(in: transaction) { throw failure }
+        }
+        if let failure = failure(in: transaction) { throw failure }
     }
 
     /// Goes on with a commit or an abort that an outage left undecided; nil if there is none.
@@ -70,13 +85,15 @@ final class TransactSession {
     private func commit(_ transaction: Transaction) -> Ending {
         do throws(KafkaError) {
             Failpoint.kafkaBeforeCommit.pass()
-            try persist { () throws(KafkaError) in try transaction.commit() }
+            try persist { () throws(KafkaError) in try transaction.commit(within: patience) }
             Failpoint.kafkaAfterCommit.pass()
             open = nil
             return .committed
         } catch {
             switch error.disposition {
             case .retry:
+                // The commit is only sent when all records are delivered: as one failed, it was not, and never will be.
+                if let failure = failure(in: transaction) { return takeBack(transaction, because: failure) }
                 open = .committing(transaction)
                 return .undecided(error)
             case .abort:
@@ -89,18 +106,24 @@ final class TransactSession {
 
     private func takeBack(_ transaction: Transaction, because error: KafkaError) -> Ending {
         // A record that was not delivered says more than the call that noticed.
-        producer.poll(for: .zero)
-        let reason = transaction.takeFailures().first?.error ?? error
+        let reason = failure(in: transaction) ?? error
         switch abort(transaction) {
         case .dead(let error): return .dead(error)
         default: return .takenBack(reason)
         }
     }
 
+    /// Why a record of the transaction was not delivered, if one was not. What librdkafka threw away because the transaction had failed
+    /// says nothing.
+    private func failure(in transaction: Transaction) -> KafkaError? {
+        producer.poll(for: .zero)
+        return transaction.takeFailures().map(\.error).first { ![.purgedFromQueue, .purgedInFlight].contains($0.code) }
+    }
+
     private func abort(_ transaction: Transaction) -> Ending {
         do throws(KafkaError) {
             Failpoint.kafkaBeforeAbort.pass()
-            try persist { () throws(KafkaError) in try transaction.abort() }
+            try persist { () throws(KafkaError) in try transaction.abort(within: patience) }
             Failpoint.kafkaAfterAbort.pass()
             open = nil
             return .aborted

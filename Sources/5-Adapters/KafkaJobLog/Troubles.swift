@@ -5,20 +5,19 @@ import SigningPipeline
 // How librdkafka's errors are told to people.
 extension KafkaJobLog {
     /// Makes a call of the wrapper's. An error that waiting may mend is thrown as `.unavailable`, after a fatal one both clients are
-    /// dropped; the rest is `.misconfigured` while the session is opened and `.unavailable` later, when somebody may be at work on it.
+    /// dropped; the rest is `.misconfigured` until the session was open once and `.unavailable` later, when somebody may be at work on it.
     func attempt<R>(_ what: String, _ call: () throws(KafkaError) -> R) throws(JobLogError) -> R {
         do throws(KafkaError) { return try call() } catch {
-            let wasOpen = session != nil
             // The second fatal error within a minute is thrown by `fall`; after the first the next call makes new clients.
-            if error.isFatal, wasOpen { try fall(error) }
-            throw trouble(what, error, mayPass: wasOpen || error.isTransient)
+            if error.isFatal, session != nil { try fall(error) }
+            throw trouble(what, error)
         }
     }
 
-    func trouble(_ what: String, _ error: KafkaError, mayPass: Bool? = nil) -> JobLogError {
+    func trouble(_ what: String, _ error: KafkaError) -> JobLogError {
         noteIncidents()
         let trouble = KafkaTrouble(error, incidents: recentIncidents)
-        let mayPass = mayPass ?? (session != nil || error.isTransient)
+        let mayPass = hasServed || trouble.mayPass
         return trouble.error(mayPass ? .unavailable : .misconfigured, "stream \(stream): cannot \(what)", bootstrap: settings.bootstrap)
     }
 

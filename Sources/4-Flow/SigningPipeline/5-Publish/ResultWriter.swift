@@ -45,8 +45,10 @@ struct ResultWriter: Sendable {
         }
     }
 
-    /// A signed job; refused when its result would be larger than any reader must accept (`Bounds.resultBytesMax`).
-    func signed(_ stamped: TimeStampedJob) -> SettledJob {
+    /// A signed job; refused when its result would be larger than this.
+    ///
+    /// - Parameter bytesMax: what any reader must accept (`Bounds.resultBytesMax`), or less where the log takes less.
+    func signed(_ stamped: TimeStampedJob, bytesMax: Int) -> SettledJob {
         let validated = stamped.signed.validated
         let received = validated.received
         let level = validated.profile.level
@@ -56,8 +58,8 @@ struct ResultWriter: Sendable {
             of: validated.job, outcome: .signed(signature, signer: stamped.signed.key.summary, timestamp: timestamp),
             source: received.record.position, worker: worker)
         let encoded = result.encoded()
-        guard encoded.count <= Bounds.resultBytesMax else {
-            let refused = self.refused(received, validated.job, .resultTooLarge(bytes: encoded.count))
+        guard encoded.count <= bytesMax else {
+            let refused = self.refused(received, validated.job, .resultTooLarge(bytes: encoded.count, limit: bytesMax))
             return SettledJob(
                 place: refused.place, outcome: .refused, result: refused.result, fingerprint: validated.fingerprint, refusal: refused.refusal)
         }

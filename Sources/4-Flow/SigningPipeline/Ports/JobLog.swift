@@ -58,12 +58,17 @@ public struct Intake: Sendable {
     public var isAtEnd: Bool
     /// How many workers serve the stream, this one included: told with the first intake and after each change. Applies before `records`.
     public var members: Int?
+    /// The largest result that the log takes, told when it has changed; before, `Bounds.resultBytesMax`. Applies before `records`.
+    public var resultBytesMax: Int?
 
-    public init(records: [JobRecord] = [], dropped: Set<Partition> = [], isAtEnd: Bool = false, members: Int? = nil) {
+    public init(
+        records: [JobRecord] = [], dropped: Set<Partition> = [], isAtEnd: Bool = false, members: Int? = nil, resultBytesMax: Int? = nil
+    ) {
         self.records = records
         self.dropped = dropped
         self.isAtEnd = isAtEnd
         self.members = members
+        self.resultBytesMax = resultBytesMax
     }
 }
 
