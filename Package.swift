@@ -68,10 +68,11 @@ let package = Package(
         .adapter("OperationsAPI", uses: "JSON", "HTTPServer", "Metrics"),
         .adapter("KafkaResultStream", uses: "Auditor", "SigningModel", "Kafka", "OperatingSystem", "Log"),
         .adapter("EmbeddedResultStream", uses: "Auditor", "SigningModel", "SQLite", "OperatingSystem"),
+        .adapter("ResultExport", uses: "Auditor", "SigningModel", "OperatingSystem"),
         // 6-Programs: options, configuration and wiring only
-        .program("tanba", uses: "CommandLineOptions", "Configuration", "SigningSetup", "PCSC", "PKCS11", "CertificationRequest", "TokenCeremony", "JSON", "CMS", "LibCrypto", "Failpoints", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "TimeStampProtocol", "DER", "HTTPClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
+        .program("tanba", uses: "CommandLineOptions", "Configuration", "SigningSetup", "PCSC", "PKCS11", "CertificationRequest", "TokenCeremony", "JSON", "CMS", "LibCrypto", "Failpoints", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "TokenSigner", "TimeStampClient", "TimeStampProtocol", "DER", "HTTPClient", "DocumentHashing", "Auditor", "KafkaResultStream", "EmbeddedResultStream", "ResultExport"),
         .program("tanba-worker", uses: "CommandLineOptions", "Configuration", "SigningSetup", "LibCrypto", "OperatingSystem", "Log", "Metrics", "SigningModel", "CertificateTrust", "SigningPipeline", "KafkaJobLog", "TokenSigner", "TimeStampClient", "OperationsAPI", "PCSC"),
-        .program("tanba-auditor", uses: "CommandLineOptions", "OperatingSystem", "JSON", "CMS", "LibCrypto", "Log", "SigningModel", "CertificateTrust", "Auditor", "KafkaResultStream", "EmbeddedResultStream"),
+        .program("tanba-auditor", uses: "CommandLineOptions", "OperatingSystem", "JSON", "CMS", "LibCrypto", "Log", "SigningModel", "CertificateTrust", "Auditor", "KafkaResultStream", "EmbeddedResultStream", "ResultExport"),
         // Tests: the kit (one fake a port), then one line a subject
         .testKit("SigningTestKit", uses: "SigningPipeline", "SigningModel", "DER", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem"),
         .tests("PlatformTests", uses: "Log", "Metrics", "Failpoints", "OperatingSystem", "SQLite", "YAML", "CommandLineOptions"),
@@ -82,7 +83,7 @@ let package = Package(
         .tests("CardTests", uses: "PCSC", "SigningTestKit", "OperatingSystem"),
         .tests("FileKeyTests", uses: "FileKeySigner", "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("TimeStampClientTests", uses: "HTTPClient", "HTTPServer", "OperationsAPI", "TimeStampClient", "SigningTestKit", "TimeStampProtocol", "CertificateTrust", "SigningModel", "CAdES", "SigningPipeline", "CMS", "DER", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
-        .tests("KafkaTests", uses: "CRdKafka", "Kafka", "KafkaJobLog", "KafkaResultStream", "SigningTestKit", "SigningPipeline", "SigningModel", "Auditor", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
+        .tests("KafkaTests", uses: "CRdKafka", "Kafka", "KafkaJobLog", "KafkaResultStream", "ResultExport", "SigningTestKit", "SigningPipeline", "SigningModel", "Auditor", "CertificateTrust", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("SigningPipelineTests", uses: "SigningPipeline", "SigningTestKit", "SigningModel", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("JobLogContractTests", uses: "CMS", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "EmbeddedResultStream", "KafkaResultStream", "Kafka", "SigningTestKit", "SigningModel", "Auditor", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("AuditorTests", uses: "Metrics", "Auditor", "EmbeddedResultStream", "SigningTestKit", "SigningPipeline", "SigningModel", "CertificateTrust", "CAdES", "CMS", "TimeStampProtocol", "DER", "SQLite", "LibCrypto", "OperatingSystem", "Log"),

@@ -14,6 +14,9 @@ struct AuditLab: ResultStream {
     /// By partition.
     var jobs: [[StreamRecord]] = []
     var results: [[StreamRecord]] = []
+    /// Jobs and results before these, by partition, were deleted by retention.
+    var firstJobs: [Int: Int64] = [:]
+    var firstResults: [Int: Int64] = [:]
 
     /// Two documents of each kind in two packages, a duplicate, a conflict, refusals, one job that waits.
     static func honest(partitions: Int = 2) async throws -> AuditLab { try await partitions == 1 ? small.value : made.value }
@@ -62,10 +65,10 @@ struct AuditLab: ResultStream {
         return lab
     }
 
-    func audit(trust: TestPKI = .shared, allowsPending: Bool = false) async throws -> AuditReport {
+    func audit(trust: TestPKI = .shared, allowsPending: Bool = false, levelsChanged: Set<String> = []) async throws -> AuditReport {
         let judge = SignatureJudge(
             anchors: TrustAnchors([trust.root.certificate]), timeStampAnchors: TrustAnchors([trust.root.certificate]))
-        return try await StreamAudit(self, judge: judge, allowsPending: allowsPending).run()
+        return try await StreamAudit(self, judge: judge, allowsPending: allowsPending, levelsChanged: levelsChanged).run()
     }
 
     /// The place of the first result for which this holds.
@@ -114,15 +117,21 @@ struct AuditLab: ResultStream {
     // MARK: ResultStream
 
     func partitions() async throws -> [AuditedPartition] {
-        jobs.enumerated().map { AuditedPartition(partition: Partition(Int32($0)), firstJob: Offset(0), endOfJobs: Offset(Int64($1.count))) }
+        jobs.enumerated().map {
+            AuditedPartition(
+                partition: Partition(Int32($0)), firstJob: Offset(firstJobs[$0] ?? 0), endOfJobs: Offset(Int64($1.count)),
+                firstResult: Offset(firstResults[$0] ?? 0))
+        }
     }
 
     func jobs(of partition: Partition, from: Offset, limit: Int) async throws -> [StreamRecord] {
-        Array(jobs[Int(partition.rawValue)].filter { $0.offset >= from }.prefix(min(limit, 5)))
+        let first = max(from, Offset(firstJobs[Int(partition.rawValue)] ?? 0))
+        return Array(jobs[Int(partition.rawValue)].filter { $0.offset >= first }.prefix(min(limit, 5)))
     }
 
     func results(of partition: Partition, from: Offset, limit: Int) async throws -> [StreamRecord] {
-        Array(results[Int(partition.rawValue)].filter { $0.offset >= from }.prefix(min(limit, 3)))
+        let first = max(from, Offset(firstResults[Int(partition.rawValue)] ?? 0))
+        return Array(results[Int(partition.rawValue)].filter { $0.offset >= first }.prefix(min(limit, 3)))
     }
 }
 

@@ -86,7 +86,7 @@ public enum Files {
         if unlink(path) != 0, errno != ENOENT { throw SystemError(call: "unlink", path: path, errno: errno) }
     }
 
-    private static func synchronize(directory: String) throws {
+    static func synchronize(directory: String) throws {
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw SystemError(call: "open", path: directory, errno: errno) }
         defer { close(descriptor) }

@@ -19,8 +19,17 @@ public struct AuditReport: Sendable {
     public internal(set) var pending = 0
     /// Results whose job records are not there any more: deleted with their time, they are beyond this audit.
     public internal(set) var outside = 0
+    /// Job records that retention deleted before anybody read them.
+    public internal(set) var deletedUnread = 0
+    /// Job records whose results, if they had any, were deleted with their time: beyond this audit, like deleted records that may have been
+    /// the marks of an enqueuer's transactions.
+    public internal(set) var unjudged = 0
     public internal(set) var packagesComplete = 0
     public internal(set) var packagesIncomplete = 0
+    /// Incomplete packages of a time of which records were deleted; among `packagesIncomplete`.
+    public internal(set) var packagesUnjudged = 0
+    /// What the auditor was told to accept, and where it applied.
+    public internal(set) var notes: [String] = []
     /// The first `findingsMax`; `findingCount` counts all.
     public private(set) var findings: [Finding] = []
     public private(set) var findingCount = 0
@@ -80,8 +89,8 @@ public struct AuditReport: Sendable {
         writer.string(isClean ? "clean" : "findings")
         for (name, value) in [
             ("jobs", jobs), ("results", results), ("signed", signed), ("refused", refused), ("duplicate", duplicate), ("lost", lost),
-            ("doubled", doubled), ("pending", pending), ("outside", outside), ("packagesComplete", packagesComplete),
-            ("packagesIncomplete", packagesIncomplete),
+            ("doubled", doubled), ("pending", pending), ("deletedUnread", deletedUnread), ("outside", outside), ("unjudged", unjudged),
+            ("packagesComplete", packagesComplete), ("packagesIncomplete", packagesIncomplete), ("packagesUnjudged", packagesUnjudged),
             ("findingCount", findingCount),
         ] {
             writer.key(name)
@@ -102,6 +111,10 @@ public struct AuditReport: Sendable {
         writer.key("p99")
         writer.number(latencyMilliseconds(0.99))
         writer.endObject()
+        writer.key("notes")
+        writer.beginArray()
+        for note in notes { writer.string(note) }
+        writer.endArray()
         writer.key("findings")
         writer.beginArray()
         for finding in findings { write(finding, &writer) }
@@ -128,12 +141,17 @@ public struct AuditReport: Sendable {
     /// For a person.
     public var text: String {
         var text = "stream \(stream): \(jobs) jobs, \(results) results: \(signed) signed, \(refused) refused, \(duplicate) duplicate\n"
-        text += "lost \(lost), doubled \(doubled), pending \(pending)\n"
+        text += "lost \(lost), doubled \(doubled), pending \(pending)\(deletedUnread > 0 ? ", deleted unread \(deletedUnread)" : "")\n"
         if outside > 0 { text += "\(outside) results of jobs that were deleted with their time: beyond this audit\n" }
+        if unjudged > 0 { text += "\(unjudged) jobs whose results may have been deleted with their time: not judged\n" }
         if packagesComplete + packagesIncomplete > 0 { text += "packages: \(packagesComplete) complete, \(packagesIncomplete) incomplete\n" }
+        if packagesUnjudged > 0 { text += "\(packagesUnjudged) of these are of a time of which records were deleted: not judged\n" }
+        for note in notes { text += note + "\n" }
         for finding in findings { text += "\(finding)\n" }
         if findingCount > findings.count { text += "… and \(findingCount - findings.count) more\n" }
-        return text + (isClean ? "clean: every job has its one result, and every signature holds\n" : "\(findingCount) findings\n")
+        guard isClean else { return text + "\(findingCount) findings\n" }
+        let isWhole = outside + unjudged + packagesUnjudged == 0
+        return text + "clean: every job\(isWhole ? "" : " that could be judged") has its one result, and every signature holds\n"
     }
 }
 

@@ -13,6 +13,8 @@ public struct Finding: Sendable, Hashable, CustomStringConvertible {
         public static let jobWithoutResult = Code(rawValue: "job-without-result")
         /// A job record at the end of its partition has no result yet.
         public static let jobPending = Code(rawValue: "job-pending")
+        /// Jobs without a result are not there any more: retention deleted them before anybody read them.
+        public static let jobsDeletedUnread = Code(rawValue: "jobs-deleted-unread")
         /// A second result of one job record.
         public static let resultDoubled = Code(rawValue: "result-doubled")
         /// A result stands behind that of a later job.

@@ -25,6 +25,11 @@ struct PartitionAudit {
     /// Offsets between jobs at which no job stands, in order.
     private var holes: [Range<Offset>] = []
     private var nextJob: Offset
+    /// The job of the first result that is there; results of earlier jobs were deleted, if any were.
+    private var firstSource: Offset?
+    private var deletedJobs: DeletedJobs
+    /// When the first job that has its result was written.
+    private var firstPaired: Date?
     private var signed: [JobIDDigest: (offset: Offset, content: ContentDigest)] = [:]
 
     private struct Missing {
@@ -39,6 +44,7 @@ struct PartitionAudit {
         self.partition = partition
         self.check = check
         nextJob = partition.firstJob
+        deletedJobs = DeletedJobs(isFromStart: partition.firstResult == Offset(0))
     }
 
     /// Pairs jobs with their results.
@@ -106,16 +112,34 @@ struct PartitionAudit {
         if pending.count < AuditReport.findingsMax { pending.append((job.offset, id(of: job))) }
     }
 
+    /// Records before this time were deleted; nil when none were.
+    var horizon: Date? {
+        partition.firstJob == Offset(0) && partition.firstResult == Offset(0) ? nil : firstPaired ?? .distantFuture
+    }
+
+    /// From this job on results are there, if the jobs have any.
+    private var firstJudged: Offset { partition.firstResult == Offset(0) ? Offset(0) : firstSource ?? partition.endOfJobs }
+
     /// After the last result: what is left of jobs has none, and what is left of results belongs to nobody.
     mutating func finish(_ report: inout AuditReport, allowsPending: Bool) {
         for (source, (record, result)) in early.sorted(by: { $0.key < $1.key }) {
             report.noteResult(result, of: nil, record)
             noteStranger(result, record, source, &report)
         }
+        noteDeletedJobs(&report)
         for (offset, missing) in missing.sorted(by: { $0.key < $1.key }) {
+            guard offset >= firstJudged else {
+                report.unjudged += 1
+                continue
+            }
             report.lost += 1
             report.add(
                 Finding(.jobWithoutResult, job: missing.job, partition: partition.partition, offset: offset, "later jobs have results, it has none"))
+        }
+        if partition.firstResult > Offset(0), firstSource == nil {
+            // All results are gone: whether these had one, nobody knows.
+            report.unjudged += pendingCount
+            return
         }
         report.pending += pendingCount
         guard !allowsPending else { return }
@@ -123,6 +147,23 @@ struct PartitionAudit {
             report.add(Finding(.jobPending, job: job, partition: partition.partition, offset: offset, "it has no result yet"))
         }
         report.addFurther(pendingCount - pending.count)
+    }
+
+    /// Jobs that are deleted and have no result. A single one may have been the mark of an enqueuer's transaction, where there are such.
+    private func noteDeletedJobs(_ report: inout AuditReport) {
+        for gap in deletedJobs.withoutResult(before: partition.firstJob) {
+            let count = Int(gap.upperBound.rawValue - gap.lowerBound.rawValue)
+            if count == 1, !holes.isEmpty {
+                report.unjudged += 1
+                continue
+            }
+            report.deletedUnread += count
+            report.add(
+                Finding(
+                    .jobsDeletedUnread, partition: partition.partition, offset: gap.lowerBound,
+                    "the jobs at offsets \(gap.lowerBound) to \(gap.upperBound.rawValue - 1) of partition \(partition.partition) are deleted and have no"
+                        + " result: retention took them before they were read"))
+        }
     }
 
     // MARK: What does not come in order
@@ -140,6 +181,12 @@ struct PartitionAudit {
         if source < partition.firstJob {
             // Its job was deleted with its time (retention): nothing to compare with.
             report.outside += 1
+            switch deletedJobs.note(source) {
+            case .inOrder: break
+            case .late:
+                found(.resultOutOfOrder, result, source, "its result, record \(record.offset), stands behind that of a later job", &report)
+            case .taken: noteDouble(result, record, &report, isCounted: true)
+            }
         } else if source >= partition.endOfJobs || isHole(source) {
             noteStranger(result, record, source, &report)
         } else {
@@ -170,9 +217,11 @@ struct PartitionAudit {
         return low < holes.count && holes[low].contains(offset)
     }
 
-    private func read(_ entry: ResultReader.Entry, _ report: inout AuditReport) -> JobResult? {
+    private mutating func read(_ entry: ResultReader.Entry, _ report: inout AuditReport) -> JobResult? {
         switch entry.reading {
-        case .success(let result): return result
+        case .success(let result):
+            if firstSource == nil, result.source.offset < partition.endOfJobs { firstSource = result.source.offset }
+            return result
         case .failure(let error):
             report.results += 1
             report.add(Finding(.resultUnreadable, partition: partition.partition, offset: entry.record.offset, "\(error)"))
@@ -195,7 +244,8 @@ extension PartitionAudit {
             report.add(Finding(code, job: facts.jobID, partition: partition.partition, offset: pair.job.offset, sentence))
         }
         let position = (partition.partition, pair.job.offset)
-        if let package = facts.package { packages.note(package, facts, at: position, &report) }
+        firstPaired = min(firstPaired ?? pair.job.time, pair.job.time)
+        if let package = facts.package { packages.note(package, facts, at: position, enqueued: pair.job.time, &report) }
         levels.note(facts, at: position)
         guard let fingerprint = facts.fingerprint else { return }
         let first = signed[fingerprint.id]
@@ -209,7 +259,7 @@ extension PartitionAudit {
             }
         case .duplicate(let at, let offset):
             // What it points at may have been deleted with its time.
-            guard at == partition.partition, offset >= partition.firstJob || first != nil else {
+            guard at == partition.partition, offset >= max(partition.firstJob, firstJudged) || first != nil else {
                 if at != partition.partition { found(.duplicateUnfounded, "it points into partition \(at)", &report) }
                 return
             }
@@ -218,7 +268,7 @@ extension PartitionAudit {
             }
         case .refused(let refusal) where refusal.code == .jobConflict:
             // The job it conflicts with may have been deleted with its time.
-            guard first != nil || partition.firstJob == Offset(0) else { return }
+            guard first != nil || partition.firstJob == Offset(0) && partition.firstResult == Offset(0) else { return }
             guard let first, first.content != fingerprint.content else {
                 return found(.refusalUnfounded, "no signed job of its id with other content stands before it", &report)
             }

@@ -19,18 +19,21 @@ public protocol ResultStream: Sendable {
     func results(of partition: Partition, from: Offset, limit: Int) async throws -> [StreamRecord]
 }
 
-/// Where the jobs of one partition begin and end, as of the start of the audit.
+/// Where the jobs of one partition begin and end, and where its results begin, as of the start of the audit.
 public struct AuditedPartition: Sendable, Hashable {
     public let partition: Partition
     /// The offset of the first job record that is still there; more than 0 when older ones were deleted.
     public let firstJob: Offset
     /// One more than the offset of the last job record.
     public let endOfJobs: Offset
+    /// The offset of the first result record that is still there; more than 0 when older ones were deleted.
+    public let firstResult: Offset
 
-    public init(partition: Partition, firstJob: Offset, endOfJobs: Offset) {
+    public init(partition: Partition, firstJob: Offset, endOfJobs: Offset, firstResult: Offset = Offset(0)) {
         self.partition = partition
         self.firstJob = firstJob
         self.endOfJobs = endOfJobs
+        self.firstResult = firstResult
     }
 }
 

@@ -10,14 +10,18 @@ public struct StreamAudit: Sendable {
     private let stream: any ResultStream
     private let judge: SignatureJudge
     private let allowsPending: Bool
+    private let levelsChanged: Set<String>
     /// Records read, checked in parallel, and compared at once.
     private static let batchMax = 512
 
-    /// - Parameter allowsPending: jobs at the end of a partition, and packages that lack jobs, are no finding: the stream is in use.
-    public init(_ stream: any ResultStream, judge: SignatureJudge, allowsPending: Bool = false) {
+    /// - Parameters:
+    ///   - allowsPending: jobs at the end of a partition, and packages that lack jobs, are no finding: the stream is in use.
+    ///   - levelsChanged: profiles whose level was changed on purpose: that they signed at two is a note and no finding.
+    public init(_ stream: any ResultStream, judge: SignatureJudge, allowsPending: Bool = false, levelsChanged: Set<String> = []) {
         self.stream = stream
         self.judge = judge
         self.allowsPending = allowsPending
+        self.levelsChanged = levelsChanged
     }
 
     /// - Parameter progress: told the number of jobs audited so far, and of all.
@@ -26,6 +30,7 @@ public struct StreamAudit: Sendable {
         var report = AuditReport(stream: stream.name)
         var packages = PackageTally()
         var levels = LevelTally()
+        var horizon: Date?
         let partitions = try await stream.partitions()
         let total = partitions.reduce(0) { $0 + Int($1.endOfJobs.rawValue - $1.firstJob.rawValue) }
         for partition in partitions {
@@ -49,9 +54,10 @@ public struct StreamAudit: Sendable {
                 await compare(late, &audit, &report, &packages, &levels)
             }
             audit.finish(&report, allowsPending: allowsPending)
+            horizon = [horizon, audit.horizon].compactMap { $0 }.max()
         }
-        levels.finish(&report)
-        packages.finish(&report, allowsPending: allowsPending)
+        levels.finish(&report, changed: levelsChanged)
+        packages.finish(&report, allowsPending: allowsPending, horizon: horizon)
         return report
     }
 

@@ -58,11 +58,6 @@ public actor KafkaResultStream: ResultStream, LaneActor {
                 try committed.partitionCount(of: topic, within: client.patience)
             }
         }
-        func watermarks(_ topic: String, _ partition: Partition, _ reader: Reader) throws(KafkaStreamError) -> KafkaWatermarks {
-            try client.attempt("look at \(topic):\(partition)", reader) { () throws(KafkaError) in
-                try reader.watermarks(of: topic, KafkaPartition(partition.rawValue), within: client.patience)
-            }
-        }
         let jobCount = try count(client.jobs)
         let resultCount = try count(client.results)
         guard jobCount == resultCount else {
@@ -71,16 +66,21 @@ public actor KafkaResultStream: ResultStream, LaneActor {
                 remedy: "a stream's topics must have one partition count; look into what changed it")
         }
         var bounds = Bounds(partitions: [], endOfJobs: [:], endOfResults: [:])
+        var firstResults: [Partition: Offset] = [:]
         // All results first: whatever stands in one then has its job before the end of the jobs, however fast workers are.
         for number in 0..<Int32(resultCount) {
-            bounds.endOfResults[Partition(number)] = Offset(try watermarks(client.results, Partition(number), committed).high.rawValue)
+            let results = try client.watermarks(of: client.results, Partition(number), committed)
+            bounds.endOfResults[Partition(number)] = results.high
+            firstResults[Partition(number)] = results.low
         }
         for number in 0..<Int32(jobCount) {
             let partition = Partition(number)
-            let jobs = try watermarks(client.jobs, partition, uncommitted)
-            bounds.endOfJobs[partition] = Offset(jobs.high.rawValue)
+            let jobs = try client.watermarks(of: client.jobs, partition, uncommitted)
+            bounds.endOfJobs[partition] = jobs.high
             bounds.partitions.append(
-                AuditedPartition(partition: partition, firstJob: Offset(jobs.low.rawValue), endOfJobs: Offset(jobs.high.rawValue)))
+                AuditedPartition(
+                    partition: partition, firstJob: jobs.low, endOfJobs: jobs.high,
+                    firstResult: firstResults[partition]!))
         }
         self.bounds = bounds
         return bounds

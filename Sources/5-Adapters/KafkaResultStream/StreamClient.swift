@@ -1,5 +1,6 @@
 import Auditor
 import FoundationEssentials
+import Glibc
 import Kafka
 import Log
 import SigningModel
@@ -16,16 +17,18 @@ struct StreamClient: Sendable {
     var results: String { stream + ".results" }
 
     /// A reader of what is committed, or only of where topics end otherwise.
-    /// - Parameter fetchWait: how long a fetch may wait for records at the end of a partition, and so hold up a start elsewhere.
-    func reader(isolation: String = "read_committed", fetchWait: Duration = .milliseconds(10)) throws(KafkaStreamError) -> Reader {
+    /// - Parameters:
+    ///   - fetchWait: how long a fetch may wait for records at the end of a partition, and so hold up a start elsewhere.
+    ///   - reset: what to do when a place to read from is deleted: go on with the `earliest` record that is there (offsets tell), or `error`.
+    func reader(
+        isolation: String = "read_committed", fetchWait: Duration = .milliseconds(10), whenOffsetIsGone reset: String = "earliest"
+    ) throws(KafkaStreamError) -> Reader {
         let milliseconds = fetchWait.components.attoseconds / 1_000_000_000_000_000
         var all = ["client.id": "tanba-reader", "queued.max.messages.kbytes": "4096", "fetch.wait.max.ms": String(milliseconds)]
         all.merge(properties) { _, users in users }
         all.merge(
             [
-                "bootstrap.servers": bootstrap, "isolation.level": isolation, "enable.partition.eof": "true",
-                // What retention deletes meanwhile is passed over; offsets tell.
-                "auto.offset.reset": "earliest",
+                "bootstrap.servers": bootstrap, "isolation.level": isolation, "enable.partition.eof": "true", "auto.offset.reset": reset,
             ]) { $1 }
         all["metadata.broker.list"] = nil
         let report = report
@@ -41,15 +44,20 @@ struct StreamClient: Sendable {
         }
     }
 
-    /// A reader that has begun at the first result of each of these partitions.
-    func readerOfAllResults() throws(KafkaStreamError) -> (Reader, Set<KafkaPartition>) {
-        let reader = try reader(fetchWait: .milliseconds(250))
-        let partitions = try attempt("read \(results)", reader) { () throws(KafkaError) in
-            let partitions = (0..<Int32(try reader.partitionCount(of: results, within: patience))).map { KafkaPartition($0) }
-            try reader.start(at: partitions.map { KafkaPosition(results, $0, .beginning) })
-            return Set(partitions)
+    /// Where a partition begins and ends now. Asked again while its leader changes or was just chosen.
+    func watermarks(of topic: String, _ partition: Partition, _ reader: Reader) throws(KafkaStreamError) -> (low: Offset, high: Offset) {
+        let end = ContinuousClock.now + patience
+        while true {
+            do throws(KafkaStreamError) {
+                let marks = try attempt("look at \(topic):\(partition)", reader) { () throws(KafkaError) in
+                    try reader.watermarks(of: topic, KafkaPartition(partition.rawValue), within: patience)
+                }
+                return (Offset(marks.low.rawValue), Offset(marks.high.rawValue))
+            } catch {
+                guard error.isTransient, ContinuousClock.now < end else { throw error }
+                usleep(100_000)
+            }
         }
-        return (reader, partitions)
     }
 
     func attempt<R>(_ what: String, _ reader: Reader, _ call: () throws(KafkaError) -> R) throws(KafkaStreamError) -> R {

@@ -5,6 +5,7 @@ import Glibc
 import KafkaJobLog
 import LibCrypto
 import OperatingSystem
+import ResultExport
 import SigningModel
 import SigningPipeline
 import SigningSetup
@@ -53,7 +54,7 @@ import TokenCeremony
     /// What went wrong, by kind: the user's command or configuration, or the world.
     private static func exitStatus(of error: any Error) -> ExitStatus {
         switch error {
-        case is UsageError, is ConfigurationError, is SigningProfileError: .usage
+        case is UsageError, is ConfigurationError, is SigningProfileError, is ResultExportError: .usage
         case let error as SignerError where error.isMisfit: .usage
         case let error as CeremonyError: error.exitStatus
         case let error as JobLogError where error.kind == .misconfigured: .usage
