@@ -55,7 +55,9 @@ public struct ExportedResult: Sendable, Hashable {
     /// Reads a line; keys may stand in any order, but `result` is the last.
     public static func read(_ line: Span<UInt8>) throws(JobResultError) -> ExportedResult {
         var reader = LineReader()
-        do throws(JSONError) { try reader.read(line, untilPlace: false) } catch { throw JobResultError("\(error.code.rawValue) at byte \(error.offset)") }
+        do throws(JSONError) { try reader.read(line, untilPlace: false) } catch {
+            throw JobResultError("\(error.code.rawValue) at byte \(error.offset)")
+        }
         guard let (stream, partition, offset) = reader.place, let time = reader.time, reader.hasKey, reader.hasValue else {
             throw JobResultError("a line of an export has stream, partition, offset, time, key, and result or unreadable")
         }

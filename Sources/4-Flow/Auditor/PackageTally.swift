@@ -82,7 +82,8 @@ struct LevelTally {
             report.add(
                 Finding(
                     .profileLevelMixed, job: first.job, partition: first.partition, offset: first.offset,
-                    "profile \(profile) signed \(counts.joined(separator: ", ")); this is the first without a time-stamp (--level-changed \(profile) if that was meant)"))
+                    "profile \(profile) signed \(counts.joined(separator: ", ")); this is the first without a time-stamp"
+                        + " (--level-changed \(profile) if that was meant)"))
         }
     }
 }

@@ -158,7 +158,7 @@ public final class ResultExport {
     private func otherTopic(_ partition: Partition, _ offset: Offset) -> ResultExportError {
         ResultExportError(
             path: file.path, line: nil,
-            "was not exported from this topic: partition \(partition) has another record, or none, at offset \(offset) (a stream that was made anew?)")
+            "was not exported from this topic: partition \(partition) has another record, or none, at offset \(offset) (a stream made anew?)")
     }
 }
 

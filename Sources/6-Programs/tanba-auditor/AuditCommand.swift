@@ -27,7 +27,7 @@ struct AuditCommand {
             Example(
                 "tanba-auditor audit --stream office --bootstrap broker:9092 --trust ca.pem --tsa-trust tsa-ca.pem", "audit a stream of Kafka"),
             Example(
-                "tanba-auditor audit --stream office --bootstrap broker:9092 --export office.jsonl --trust ca.pem", "audit results that were exported"),
+                "tanba-auditor audit --stream office --bootstrap broker:9092 --export office.jsonl --trust ca.pem", "audit exported results"),
             Example("tanba-auditor audit --log signed --trust ca.pem --tsa-trust tsa-ca.pem --json", "audit a folder that tanba sign made"),
         ])
 

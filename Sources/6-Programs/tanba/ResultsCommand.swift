@@ -155,11 +155,13 @@ struct ResultsCommand {
     /// - Returns: how many of these are a problem: that the oldest results are gone when reading begins is none.
     private func tell(_ deleted: [ResultFollower.Deletion], isFirst: Bool) -> Int {
         let atBeginning = deleted.filter { isFirst && $0.offsets.lowerBound == Offset(0) }
-        if !atBeginning.isEmpty { tell("the oldest results of \(atBeginning.count) partitions were deleted with their time: they are not among these") }
+        if !atBeginning.isEmpty {
+            tell("the oldest results of \(atBeginning.count) partitions were deleted with their time: they are not among these")
+        }
         let others = deleted.filter { !isFirst || $0.offsets.lowerBound > Offset(0) }
         for deletion in others {
-            let range = deletion.offsets
-            tell("partition \(deletion.partition), offsets \(range.lowerBound) to \(range.upperBound.rawValue - 1): deleted by retention before they were read")
+            let place = "partition \(deletion.partition), offsets \(deletion.offsets.lowerBound) to \(deletion.offsets.upperBound.rawValue - 1)"
+            tell("\(place): deleted by retention before they were read")
         }
         return others.count
     }
