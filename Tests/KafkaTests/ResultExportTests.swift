@@ -34,7 +34,7 @@ import Testing
                 try transaction.produce(to: lab.results, KafkaPartition(partition), key: Array(job.id.utf8), value: result.encoded())
             }
             try producer.flush(within: .seconds(20))
-            try transaction.commit()
+            try transaction.commit(within: .seconds(20))
         }
     }
 
