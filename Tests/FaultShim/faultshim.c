@@ -278,11 +278,13 @@ static CK_RV shim_Sign(CK_SESSION_HANDLE session, unsigned char *data, unsigned 
                        unsigned long *count) {
     struct passage p = {.token = owner(session), .call = CALL_Sign, .is_signature = signature != NULL};
     if (begin(&p) == CKR_OK) {
+        if (signature) note_signature();
         p.value = real->C_Sign(session, data, data_count, signature, count);
     } else if (p.fault != CKR_OK && p.fault != CKR_BUFFER_TOO_SMALL && signature) {
         /* Whatever C_Sign answers but "buffer too small", the operation is over (PKCS#11, 5.13.2): the signature is made and lost. */
         unsigned char lost[8192];
         unsigned long lost_count = sizeof lost;
+        note_signature();
         real->C_Sign(session, data, data_count, lost, &lost_count);
     }
     return end(&p);

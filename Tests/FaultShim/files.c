@@ -1,9 +1,10 @@
 /*
- * The two files by which another process is told and asked: TANBA_SHIM_RULES, read again when it changes, and TANBA_SHIM_COUNTS. A
- * thread looks every 10 ms, so that a rule works without waiting for a call.
+ * The files by which another process is told and asked: TANBA_SHIM_RULES, read again when it changes, and TANBA_SHIM_COUNTS. A
+ * thread looks every 10 ms, so that a rule works without waiting for a call. TANBA_SHIM_SIGNATURES is written by the calls themselves.
  */
 #define _GNU_SOURCE
 #include "shim.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 static char rules_path[4096], counts_path[4096];
+static int signatures = -1;
 
 /* The value of the variable, with the process's id for each %p; empty where it is not set. */
 static void path_of(const char *variable, char *out, size_t room) {
@@ -55,6 +57,11 @@ void write_counts(void) {
     pthread_mutex_unlock(&one);
 }
 
+/* O_APPEND: processes that share the file lose no byte to each other, and one that is killed then has written its own. */
+void note_signature(void) {
+    if (signatures >= 0 && write(signatures, ".", 1) != 1) abort();
+}
+
 static int has_changed(struct stat *seen) {
     struct stat now = {0};
     if (stat(rules_path, &now) != 0) now = (struct stat){0};
@@ -78,6 +85,12 @@ static void *watch(void *nothing) {
 void watch_files(void) {
     path_of("TANBA_SHIM_RULES", rules_path, sizeof rules_path);
     path_of("TANBA_SHIM_COUNTS", counts_path, sizeof counts_path);
+    char signatures_path[4096];
+    path_of("TANBA_SHIM_SIGNATURES", signatures_path, sizeof signatures_path);
+    if (signatures_path[0] && (signatures = open(signatures_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) < 0) {
+        perror(signatures_path);
+        abort();
+    }
     if (rules_path[0] && has_changed(&seen)) read_rules(rules_path);
     pthread_t thread;
     if ((rules_path[0] || counts_path[0]) && pthread_create(&thread, NULL, watch, NULL) == 0) pthread_detach(thread);

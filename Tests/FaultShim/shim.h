@@ -86,11 +86,13 @@ const char *call_name(int call);
 /* A name ("CKR_DEVICE_ERROR") or a number ("0x30"); 1, or 0 for what is neither. */
 int value_named(const char *text, CK_RV *value);
 
-/* --- Files of TANBA_SHIM_RULES and TANBA_SHIM_COUNTS (files.c) --- */
+/* --- Files of TANBA_SHIM_RULES, TANBA_SHIM_COUNTS and TANBA_SHIM_SIGNATURES (files.c) --- */
 
 void watch_files(void);
 /* Writes the counts where TANBA_SHIM_COUNTS names a file. Not with the lock held. */
 void write_counts(void);
+/* Appends a byte where TANBA_SHIM_SIGNATURES names a file: the module is about to be asked for a signature. */
+void note_signature(void);
 
 /* --- Pace (knee.c) --- */
 

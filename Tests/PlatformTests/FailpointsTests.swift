@@ -6,7 +6,10 @@ import Testing
     @Test func namesAreKebabCaseAndDiffer() {
         #expect(Set(Failpoint.all.map(\.rawValue)).count == Failpoint.all.count)
         for point in Failpoint.all { #expect(point.rawValue.wholeMatch(of: /[a-z]+(-[a-z]+)+/) != nil) }
-        for call in ["init-transactions", "poll", "begin", "produce-results", "produce-ledger", "send-offsets", "commit", "abort", "seek"] {
+        for call in [
+            "init-transactions", "subscribe", "committed", "read-ledger", "assign", "poll", "pause", "resume", "begin", "produce-results",
+            "produce-ledger", "send-offsets", "commit", "abort", "seek", "unassign", "unsubscribe", "close",
+        ] {
             #expect(Failpoint(rawValue: "kafka-before-" + call) != nil)
             #expect(Failpoint(rawValue: "kafka-after-" + call) != nil)
         }
@@ -37,6 +40,24 @@ import Testing
         }
     }
 
+    /// A process that sleeps in the background sends SIGCONT: without it the test would wait for ever, and without the stop there would be no pause.
+    @Test(.enabled(if: Failpoint.areBuiltIn, "SKIPPED: this build has no failpoints (--traits Failpoints)"))
+    func theProcessStopsAtTheNamedPassingUntilItIsContinued() async {
+        await #expect(processExitsWith: .exitCode(7)) {
+            setenv("TANBA_FAILPOINT", "stop:sign-before:2", 1)
+            let alarm = Process()
+            alarm.executableURL = URL(fileURLWithPath: "/bin/sh")
+            alarm.arguments = ["-c", "sleep 0.5; kill -CONT \(getpid())"]
+            try alarm.run()
+            Failpoint.signBefore.pass()
+            let before = ContinuousClock.now
+            Failpoint.signBefore.pass()
+            let stopped = ContinuousClock.now - before
+            Failpoint.signBefore.pass()
+            exit(stopped > .milliseconds(100) ? 7 : 1)
+        }
+    }
+
     @Test(.enabled(if: Failpoint.areBuiltIn, "SKIPPED: this build has no failpoints (--traits Failpoints)"))
     func aNameThatDoesNotExistIsAnError() async throws {
         let result = await #expect(processExitsWith: .exitCode(2), observing: [\.standardErrorContent]) {
@@ -45,7 +66,7 @@ import Testing
             exit(0)
         }
         let text = String(decoding: try #require(result?.standardErrorContent), as: UTF8.self)
-        #expect(text.contains("TANBA_FAILPOINT=sign-befor is not NAME[:N]; the names are: intake-before-receive, "))
+        #expect(text.contains("TANBA_FAILPOINT=sign-befor is not [stop:]NAME[:N]; the names are: intake-before-receive, "))
         await #expect(processExitsWith: .exitCode(2)) {
             setenv("TANBA_FAILPOINT", "sign-before:0", 1)
             Failpoint.signBefore.pass()

@@ -7,8 +7,8 @@
 /// Named points at which a test stops the process as `kill -9` does.
 ///
 /// Empty unless built with `swift build --traits Failpoints --scratch-path .build/failpoints`. There, `TANBA_FAILPOINT=NAME[:N]` kills the
-/// process at the N-th passing (the first without N) of that point; a name that does not exist ends the process at the first point with
-/// a message and status 2, so that a test with a slip of the pen cannot pass.
+/// process at the N-th passing (the first without N) of that point, and `stop:NAME[:N]` stops it there as SIGSTOP does, until SIGCONT. A name
+/// that does not exist ends the process at the first point with a message and status 2, so that a test with a slip of the pen cannot pass.
 public enum Failpoint: String, CaseIterable, Sendable {
     case intakeBeforeReceive = "intake-before-receive"
     case intakeAfterReceive = "intake-after-receive"
@@ -23,6 +23,22 @@ public enum Failpoint: String, CaseIterable, Sendable {
 
     case kafkaBeforeInitTransactions = "kafka-before-init-transactions"
     case kafkaAfterInitTransactions = "kafka-after-init-transactions"
+    case kafkaBeforeSubscribe = "kafka-before-subscribe"
+    case kafkaAfterSubscribe = "kafka-after-subscribe"
+    case kafkaBeforeReadLedger = "kafka-before-read-ledger"
+    case kafkaAfterReadLedger = "kafka-after-read-ledger"
+    case kafkaBeforeAssign = "kafka-before-assign"
+    case kafkaAfterAssign = "kafka-after-assign"
+    case kafkaBeforeUnassign = "kafka-before-unassign"
+    case kafkaAfterUnassign = "kafka-after-unassign"
+    case kafkaBeforePause = "kafka-before-pause"
+    case kafkaAfterPause = "kafka-after-pause"
+    case kafkaBeforeResume = "kafka-before-resume"
+    case kafkaAfterResume = "kafka-after-resume"
+    case kafkaBeforeUnsubscribe = "kafka-before-unsubscribe"
+    case kafkaAfterUnsubscribe = "kafka-after-unsubscribe"
+    case kafkaBeforeClose = "kafka-before-close"
+    case kafkaAfterClose = "kafka-after-close"
     case kafkaBeforePoll = "kafka-before-poll"
     case kafkaAfterPoll = "kafka-after-poll"
     case kafkaBeforeBegin = "kafka-before-begin"
@@ -71,23 +87,25 @@ public enum Failpoint: String, CaseIterable, Sendable {
 
 #if Failpoints
     /// The point that the environment names, and at which passing it ends the process.
-    private let armed: (point: Failpoint, passing: Int)? = {
+    private let armed: (point: Failpoint, passing: Int, stops: Bool)? = {
         guard let text = Host.environment("TANBA_FAILPOINT"), !text.isEmpty else { return nil }
-        let parts = text.split(separator: ":", maxSplits: 1)
+        let stops = text.hasPrefix("stop:")
+        let parts = text.dropFirst(stops ? 5 : 0).split(separator: ":", maxSplits: 1)
         guard let point = parts.first.flatMap({ Failpoint(rawValue: String($0)) }), let passing = parts.count == 2 ? Int(parts[1]) : 1,
             passing > 0
         else {
             let names = Failpoint.allCases.map(\.rawValue).joined(separator: ", ")
-            StandardStreams.writeError("TANBA_FAILPOINT=\(text) is not NAME[:N]; the names are: \(names)\n")
+            StandardStreams.writeError("TANBA_FAILPOINT=\(text) is not [stop:]NAME[:N]; the names are: \(names)\n")
             exit(2)
         }
-        return (point, passing)
+        return (point, passing, stops)
     }()
 
     private let passings = Atomic<Int>(0)
 
     @usableFromInline func countPassing(of point: Failpoint) {
         guard let armed, armed.point == point else { return }
-        if passings.wrappingAdd(1, ordering: .relaxed).newValue == armed.passing { killThisProcess() }
+        guard passings.wrappingAdd(1, ordering: .relaxed).newValue == armed.passing else { return }
+        if armed.stops { stopThisProcess() } else { killThisProcess() }
     }
 #endif

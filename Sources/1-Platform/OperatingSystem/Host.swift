@@ -46,3 +46,6 @@ public func killThisProcess() -> Never {
     kill(getpid(), SIGKILL)
     while true { pause() }
 }
+
+/// Stops this process with all its threads until it is sent SIGCONT, as SIGSTOP does. For failpoints of a test build.
+public func stopThisProcess() { kill(getpid(), SIGSTOP) }

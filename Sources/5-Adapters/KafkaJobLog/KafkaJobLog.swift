@@ -223,8 +223,10 @@ public actor KafkaJobLog: JobLog, LaneActor {
     }
 
     private func closeConsumer(of session: TransactSession) {
+        Failpoint.kafkaBeforeClose.pass()
         do throws(KafkaError) { try session.consumer.close() } catch {
             report.warning("kafka-leave", "the group was not left in order: \(error)")
         }
+        Failpoint.kafkaAfterClose.pass()
     }
 }

@@ -30,7 +30,9 @@ extension KafkaJobLog {
         }
         let session = try attempt("join the group") { () throws(KafkaError) in
             let consumer = try Consumer(properties: clientSettings.consumer(group: topics.group), log: log)
+            Failpoint.kafkaBeforeSubscribe.pass()
             try consumer.subscribe(to: [topics.jobs])
+            Failpoint.kafkaAfterSubscribe.pass()
             return TransactSession(consumer: consumer, producer: producer, patience: settings.patience)
         }
         opening = nil
@@ -46,7 +48,10 @@ extension KafkaJobLog {
     /// Leaves the group, so that other workers get the partitions, or joins it again.
     func standBy(_ leaves: Bool, _ session: TransactSession) throws(JobLogError) {
         try attempt(leaves ? "leave the group" : "join the group") { () throws(KafkaError) in
-            if leaves { try session.consumer.unsubscribe() } else { try session.consumer.subscribe(to: [topics.jobs]) }
+            guard leaves else { return try session.consumer.subscribe(to: [topics.jobs]) }
+            Failpoint.kafkaBeforeUnsubscribe.pass()
+            try session.consumer.unsubscribe()
+            Failpoint.kafkaAfterUnsubscribe.pass()
         }
         isStandingBy = leaves
         report.info(leaves ? "kafka-standing-by" : "kafka-joined", "", [("group", .text(topics.group))])

@@ -119,7 +119,9 @@ extension KafkaJobLog {
     private func pauseIfFull(_ partition: Partition, _ session: TransactSession) throws(JobLogError) {
         guard let state = partitions[partition], isFull(state) else { return }
         partitions[partition]!.isPaused = true
+        Failpoint.kafkaBeforePause.pass()
         try attempt("pause a partition") { () throws(KafkaError) in try session.consumer.pause([topics.jobs(partition)]) }
+        Failpoint.kafkaAfterPause.pass()
     }
 
     private func resumeWanted(_ session: TransactSession, _ demand: Demand) throws(JobLogError) {
@@ -129,7 +131,9 @@ extension KafkaJobLog {
         }
         guard !wanted.isEmpty else { return }
         for partition in wanted.keys { partitions[partition]!.isPaused = false }
+        Failpoint.kafkaBeforeResume.pass()
         try attempt("resume partitions") { () throws(KafkaError) in try session.consumer.resume(wanted.keys.map { topics.jobs($0) }) }
+        Failpoint.kafkaAfterResume.pass()
     }
 
     /// Unwanted records a partition may have at hand: few enough that all pens together stay small.
@@ -174,7 +178,9 @@ extension KafkaJobLog {
         case .failed(let error):
             report.warning("rebalance-failed", error.description)
         }
+        Failpoint.kafkaBeforeUnassign.pass()
         try attempt("give partitions up") { () throws(KafkaError) in try session.consumer.unassign() }
+        Failpoint.kafkaAfterUnassign.pass()
     }
 
     private func noteFailure(_ error: KafkaError, _ position: KafkaPosition?) throws(JobLogError) {

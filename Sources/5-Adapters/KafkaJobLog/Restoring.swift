@@ -11,11 +11,13 @@ extension KafkaJobLog {
     func takeAwaited(_ session: TransactSession) throws(JobLogError) {
         guard let awaited else { return }
         let owned = try restore(awaited, session)
+        Failpoint.kafkaBeforeAssign.pass()
         try attempt("take partitions") { () throws(KafkaError) in
             try session.consumer.assign(awaited.map { topics.jobs($0, at: owned[$0]!.next) })
             // librdkafka keeps a partition paused over a rebalance; its new time with us begins with an empty pen.
             try session.consumer.resume(awaited.map { topics.jobs($0) })
         }
+        Failpoint.kafkaAfterAssign.pass()
         partitions = owned
         self.awaited = nil
         members = countMembers(session)
@@ -89,11 +91,13 @@ extension KafkaJobLog {
         // Waits until offsets of transactions under way are settled, so it is asked before the ledger is read.
         let committed = try committed(wanted, session)
         var owned: [Partition: OwnedPartition] = [:]
+        Failpoint.kafkaBeforeReadLedger.pass()
         for partition in wanted {
             let ledger = try settledLedger(of: partition, reaching: committed[partition], reader)
             let position = try position(of: partition, committed: committed[partition], ledger: ledger.last, reader)
             owned[partition] = OwnedPartition(next: position, known: ledger.known)
         }
+        Failpoint.kafkaAfterReadLedger.pass()
         return owned
     }
 
