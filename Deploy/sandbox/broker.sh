@@ -4,7 +4,8 @@
 #   KAFKA_HOME        an unpacked Kafka, 3.6 or newer: one KRaft node is started with its bin/*.sh
 #   noida-db          a small program from PyPI that speaks Kafka's protocol, pinned by hash; its limits are said
 #
-# The kind is settled by the first start and kept in run/broker.
+# The kind is settled by the first start and kept in run/broker. TANBA_BROKER_SETTINGS has lines for the server.properties of a node that is
+# started here.
 
 partitions=4
 
@@ -63,6 +64,7 @@ transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
+${TANBA_BROKER_SETTINGS-}
 TEXT
     LOG_DIR=$home/log "$KAFKA_HOME/bin/kafka-storage.sh" format --ignore-formatted -t VGFuYmFEZW1vU2FuZGJveA \
         -c "$home/server.properties" >> "$sandbox/log/broker.log" 2>&1 || die_with_log "kafka-storage.sh could not format the broker's folder" broker
