@@ -9,7 +9,7 @@
 
 Exit status: 0 nothing lost, doubled or out of order, and every failpoint was come to; 1 not; 2 usage; 3 something could not be started.
 Environment: KAFKA_HOME, an unpacked Kafka, 3.6 or newer; without it the suite is skipped. TANBA_BIN_DIR, programs that were built with
-failpoints; else they are built.
+failpoints; else they are built. TANBA_CRASH_KEEP, set to anything: the folder of a clean run is kept too.
 """
 import argparse
 import concurrent.futures
@@ -215,7 +215,10 @@ def main():
         (pathlib.Path(folder) / "summary.json").write_text(json.dumps(found, indent=1) + "\n")
         print(f"✘ not clean. Seed {wanted.seed}; logs, schedule and what was in the topics: {folder}")
         return 1
-    shutil.rmtree(folder)
+    if "TANBA_CRASH_KEEP" in os.environ:
+        print(f"  kept: {folder}")
+    else:
+        shutil.rmtree(folder)
     if wanted.write:
         page.add(found)
     print("✔ nothing is lost, doubled or out of order")

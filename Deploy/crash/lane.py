@@ -37,13 +37,15 @@ class Lane:
     def run(self):
         for act in self.acts:
             try:
+                begun = time.monotonic()
                 time.sleep(act["pause"])
                 self.mend()
                 self.lab.note(f"{self.stream}: {act}")
                 getattr(self, act["act"].replace("failpoints", "failpoints_"))(act)
-            except Exception as error:  # the other acts have their turn
+            except Exception as error:  # the other acts have their turn all the same
                 self.lab.fault(f"{self.stream}: {act}: {type(error).__name__}: {error}")
             self.acted += 1
+            self.lab.note(f"{self.stream}: {act['act']} took {time.monotonic() - begun:.1f} s")
 
     def finish(self):
         """Every job gets its result, then the workers are drained."""

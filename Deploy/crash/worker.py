@@ -26,6 +26,7 @@ class Worker:
         if failpoint:
             environment["TANBA_FAILPOINT"] = failpoint
         self._read, self._part, self._events = 0, b"", []
+        self.is_killed = False
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [self.lab.programs / "tanba-worker", "--config", self.configuration], env=environment, stdin=subprocess.DEVNULL, stdout=log,
@@ -53,26 +54,27 @@ class Worker:
         """kill -9, counted; false if it had ended by itself."""
         if not self.is_alive:
             return False
+        self.is_killed = True
         self.process.send_signal(signal.SIGKILL)
         if self.process.wait() != -signal.SIGKILL:
             return False
         self.lab.killed()
         return True
 
-    def drain(self, seconds=60):
+    def drain(self, seconds=90):
         """SIGTERM, which must end it in order; before it listens to signals it just ends."""
         if not self.is_alive:
             return
-        listens = self.has("started")
-        self.process.send_signal(signal.SIGTERM)
+        process, log, listens = self.process, self.log, self.has("started")
+        process.send_signal(signal.SIGTERM)
         try:
-            status = self.process.wait(seconds)
+            status = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.lab.fault(f"{self.name} did not end within {seconds} s of SIGTERM: {self.log}")
+            self.lab.fault(f"{self.name} did not end within {seconds} s of SIGTERM: {log}")
             self.kill()
             return
-        if status != 0 and (listens or status != -signal.SIGTERM):
-            self.lab.fault(f"{self.name} ended with status {status} when it was drained: {self.log}")
+        if status != 0 and (listens or status != -signal.SIGTERM) and not self.is_killed:
+            self.lab.fault(f"{self.name} ended with status {status} when it was drained: {log}")
 
     # --- What it says ---
 
