@@ -164,7 +164,8 @@ class Lane:
     def provoke_join(self, victim):
         """Another one joins, and the partitions are taken from all to be given anew."""
         if self.is_taking(victim):
-            guest = self.guests[0]
+            # Another one each time: a static member that left comes back without anybody's notice while its session lasts.
+            guest = self.guests[victim.life % len(self.guests)]
             guest.start()
             wait(PATIENCE, lambda: not victim.is_alive)
             guest.drain()
