@@ -118,6 +118,17 @@ import Testing
         await second.close()
     }
 
+    /// The same before the first worker came.
+    @Test func jobsDeletedBeforeTheFirstUseAreAnAlert() async throws {
+        let lab = try StreamLab(partitions: 1)
+        try await lab.enqueue((0..<4).map { "job \($0)" })
+        try RawAdmin.deleteRecords(of: lab.jobs, 0, before: 3, at: lab.broker.bootstrap)
+        let log = try lab.log()
+        #expect(try await log.receive(count: 1).map(\.position.offset.rawValue) == [3])
+        #expect(lab.metric("tanba_kafka_jobs_deleted_unread_total") == 3)
+        await log.close()
+    }
+
     @Test func aJobsTopicThatWasMadeAnewStopsTheStream() async throws {
         let lab = try StreamLab(partitions: 1)
         let producer = try Producer(

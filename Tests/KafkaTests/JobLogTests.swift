@@ -198,6 +198,39 @@ import Testing
         await part.close()
     }
 
+    /// Beyond the window an id is a new job, for the worker that signed it and for its successor alike.
+    @Test func anIDBeyondTheWindowIsANewJob() async throws {
+        let lab = try StreamLab(partitions: 1)
+        try await lab.enqueue(["a", "b", "c", "d"])
+        let log = try lab.log(window: 3)
+        #expect(try await log.publish(StreamLab.batch(try await log.receive(count: 4))) == .committed)
+        // Of the last three records "b" is the first.
+        try await lab.enqueue(["a", "b"])
+        #expect(try await log.receive(count: 2).map { $0.precedent?.offset.rawValue } == [nil, 1])
+        await log.close()
+        let successor = try lab.log("w2", window: 3)
+        #expect(try await successor.receive(count: 2).map { $0.precedent?.offset.rawValue } == [nil, 1])
+        await successor.close()
+    }
+
+    /// Retention deletes what a worker has received and must read again: an alert, and on with the first that is there.
+    @Test func whatIsDeletedUnderAWorkerIsAnAlert() async throws {
+        let lab = try StreamLab(partitions: 1, resultBytesMax: 2000)
+        try await lab.enqueue((0..<6).map { "job \($0)" })
+        let log = try lab.log()
+        let records = try await log.receive(count: 6)
+        #expect(try await log.publish(StreamLab.batch(Array(records.prefix(2)))) == .committed)
+        try RawAdmin.deleteRecords(of: lab.jobs, 0, before: 5, at: lab.broker.bootstrap)
+        var random = SystemRandomNumberGenerator()  // lz4 makes nothing smaller of this
+        let noise = (0..<3000).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        guard case .rewound = try await log.publish(StreamLab.batch(Array(records.suffix(4))) { StreamLab.result($0, value: noise) }) else {
+            throw NotYet()
+        }
+        #expect(try await log.receive(count: 1).map(\.position.offset.rawValue) == [5])
+        #expect(lab.metric("tanba_kafka_jobs_deleted_unread_total") == 3)
+        await log.close()
+    }
+
     @Test func whatIsFullWaitsAndNothingIsLost() async throws {
         let lab = try StreamLab(partitions: 2)
         let ids = (0..<3000).map { "job \($0)" }

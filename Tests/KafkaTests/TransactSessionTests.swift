@@ -67,13 +67,13 @@ import Testing
         #expect(error.isFatal)
     }
 
-    /// The abort itself fails for good: as if the transaction's call had.
-    @Test func anAbortThatIsRefusedEndsTheSession() throws {
+    /// The coordinator knows of no transaction to abort: the clients are of no use any more, but nobody fenced them off.
+    @Test func whatCannotBeAbortedIsGone() throws {
         let session = try session()
         cluster.answer(.commitOffsetsInTransaction, with: .illegalGeneration)
         cluster.answer(.endTransaction, with: .invalidTransactionState)
-        guard case .dead(let error) = publish(session) else { throw NotYet() }
-        #expect(error.code == .invalidTransactionState)
+        guard case .gone(let error) = publish(session) else { throw NotYet() }
+        #expect(error.code == .illegalGeneration)
     }
 
     /// Coordinators that move or load, leaders that move: nobody notices.

@@ -74,6 +74,8 @@ final class CallbackMailbox: Sendable {
         rd_kafka_conf_set_opaque(configuration, opaque)
         rd_kafka_conf_set_log_cb(configuration, tanbaKafkaLog)
         rd_kafka_conf_set_error_cb(configuration, tanbaKafkaIncident)
+        // Without TLS in the library there are no certificates to check, and this does nothing.
+        _ = rd_kafka_conf_set_ssl_cert_verify_cb(configuration, tanbaKafkaCertificate)
         if kind == RD_KAFKA_CONSUMER {
             rd_kafka_conf_set_rebalance_cb(configuration, tanbaKafkaRebalance)
         } else {
@@ -102,6 +104,30 @@ private func tanbaKafkaIncident(
     guard let handle, let mailbox = CallbackMailbox.behind(opaque) else { return }
     mailbox.add(KafkaError(rd_kafka_resp_err_t(code), "error callback", of: handle, text: text.map { String(cString: $0) }))
 }
+
+/// Called on a broker's thread for each certificate of its chain, with OpenSSL's verdict, which stays as it is: 2.0.2 says of every bad one
+/// the same sentence, so what is wrong is written down here.
+private func tanbaKafkaCertificate(
+    handle: OpaquePointer?, broker: UnsafePointer<CChar>?, number: Int32, verdict: UnsafeMutablePointer<Int32>?, depth: Int32,
+    certificate: UnsafePointer<CChar>?, size: Int, text: UnsafeMutablePointer<CChar>?, textSize: Int, opaque: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let handle, let verdict else { return 0 }
+    guard verdict.pointee != 0 else { return 1 }
+    let fault = certificateFaults[verdict.pointee] ?? "was refused (X509_V_ERR \(verdict.pointee))"
+    let place = broker.map { String(cString: $0) } ?? "the broker"
+    CallbackMailbox.behind(opaque)?.add(
+        KafkaError(
+            RD_KAFKA_RESP_ERR__SSL, KafkaError.certificateCheck, of: handle,
+            text: "\(place): \(depth == 0 ? "its certificate" : "an issuer of its certificate") \(fault)"))
+    return 0
+}
+
+/// OpenSSL's numbers for what is wrong with a certificate (x509_vfy.h, X509_V_ERR_…).
+private let certificateFaults: [Int32: String] = [
+    9: "is not valid yet", 10: "has expired", 18: "is self-signed and not in ssl.ca.location", 19: "leads to a root that is not in ssl.ca.location",
+    20: "was issued by somebody who is not in ssl.ca.location", 21: "was issued by somebody who is not in ssl.ca.location", 23: "is revoked",
+    62: "is another host's", 64: "is another host's",
+]
 
 /// Called on the thread that polls or closes. librdkafka then waits for assign or unassign: the owner of the consumer calls it when
 /// it has dealt with the event, which is why the poll under way is told to return (`rd_kafka_yield`). While the consumer closes

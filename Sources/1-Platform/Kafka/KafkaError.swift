@@ -68,6 +68,11 @@ extension KafkaError {
     }
 }
 
+extension KafkaError {
+    /// The `operation` of an incident that says what is wrong with a broker's certificate.
+    static let certificateCheck = "certificate check"
+}
+
 extension KafkaError: Equatable {
     public static func == (left: KafkaError, right: KafkaError) -> Bool {
         left.operation == right.operation && left.code == right.code && left.disposition == right.disposition

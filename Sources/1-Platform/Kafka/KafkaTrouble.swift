@@ -9,13 +9,17 @@ public struct KafkaTrouble: Sendable {
     /// - Parameter incidents: of the same clients, oldest first, none of them long ago.
     public init(_ error: KafkaError, incidents: [KafkaError]) {
         self.error = error
-        // A broker that does not trust the client's certificate closes the connection with a TLS alert, no more.
-        let telling = incidents.last { $0.code == .authentication || $0.code == .ssl || $0.text.contains("SSL alert") }
+        let telling = incidents.last { $0.operation == KafkaError.certificateCheck } ?? incidents.last { Self.isRefusal($0) }
         cause = error.isTransient || error.isRetriable ? telling ?? incidents.last { $0.code != .allBrokersDown } : nil
     }
 
     /// Waiting may mend it. A refused login or certificate is not mended so, although the call that met it only timed out.
-    public var mayPass: Bool { (error.isTransient || error.isRetriable) && cause?.code != .authentication && cause?.code != .ssl }
+    public var mayPass: Bool { (error.isTransient || error.isRetriable) && !(cause.map(Self.isRefusal) ?? false) }
+
+    /// A broker that does not trust the client's certificate closes the connection with a TLS alert, no more.
+    private static func isRefusal(_ incident: KafkaError) -> Bool {
+        incident.code == .authentication || incident.code == .ssl || incident.text.contains("alert")
+    }
 
     /// What failed and why, without the operation.
     public var sentence: String {
@@ -28,6 +32,10 @@ public struct KafkaTrouble: Sendable {
         switch (cause ?? error).code {
         case .authentication:
             "check user, password and mechanism in the client's properties; SCRAM with Kafka 4 needs librdkafka 2.6.1 or newer"
+        case .transport where cause.map(Self.isRefusal) ?? false:
+            "the broker refused this client's certificate: check ssl.certificate.location, its dates, and that the broker knows its issuer"
+        case .ssl where cause?.operation == KafkaError.certificateCheck:
+            "mend the broker's certificate, or ssl.ca.location in the client's properties if its issuer is another one"
         case .ssl:
             "check security.protocol and the ssl.* paths in the client's properties, and the dates and host name of the broker's certificate"
         case .topicAuthorizationFailed, .groupAuthorizationFailed, .transactionalIDAuthorizationFailed, .clusterAuthorizationFailed:
@@ -39,9 +47,9 @@ public struct KafkaTrouble: Sendable {
         case .invalidTransactionTimeout:
             "lower transaction.timeout.ms in the client's properties, or raise transaction.max.timeout.ms of the brokers"
         case .fencedInstance:
-            "give each process a group.instance.id of its own"
+            "look for a second worker with this worker.id (or group.instance.id) and give it another"
         case .fenced, .invalidProducerEpoch:
-            "look for a second process with the same id"
+            "look for a second process with the same id (worker.id)"
         case .invalidArgument:
             "mend the client's properties"
         default:

@@ -90,6 +90,7 @@ extension TanbaConfiguration.Operations {
 extension TanbaConfiguration.Kafka {
     fileprivate init(_ reader: inout MappingReader, _ refused: (String) -> String?) throws(ConfigurationError) {
         bootstrap = try reader.required("bootstrap")
+        isStaticMember = try reader.boolean("static-membership") ?? isStaticMember
         for (name, value, line) in try reader.texts("properties") {
             if let reason = refused(name) {
                 throw ConfigurationError(file: reader.file, line: line, reason: "kafka.properties.\(name): \(reason)", remedy: "remove this line")

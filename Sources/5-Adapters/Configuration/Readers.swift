@@ -16,7 +16,7 @@ extension TanbaConfiguration.Readers {
 }
 
 extension MappingReader {
-    fileprivate mutating func boolean(_ key: String) throws(ConfigurationError) -> Bool? {
+    mutating func boolean(_ key: String) throws(ConfigurationError) -> Bool? {
         guard let node = take(key) else { return nil }
         switch node.value {
         case .scalar("true"): return true

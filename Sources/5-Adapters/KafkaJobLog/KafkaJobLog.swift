@@ -28,6 +28,9 @@ public actor KafkaJobLog: JobLog, LaneActor {
         public var properties: [String: String]
         /// For how many job records back a job id is known again, per partition.
         public var windowJobs = 50_000
+        /// The group knows this worker by its id (`group.instance.id`): started again within the session it has its partitions at once and the
+        /// others notice nothing; but when it leaves, they wait for the session to end.
+        public var isStaticMember = false
         /// How long a call tries before it throws `.unavailable`.
         public var patience: Duration = .seconds(10)
 
@@ -71,6 +74,8 @@ public actor KafkaJobLog: JobLog, LaneActor {
     var untoldRewind: String?
     /// The last things librdkafka reported by itself, for naming why a call failed.
     var incidents: [(at: ContinuousClock.Instant, error: KafkaError)] = []
+    /// librdkafka said so, and no broker has answered since.
+    var areBrokersDown = false
     /// The session was open once: what fails from now on may pass by itself, or somebody is at work on it.
     var hasServed = false
     var backoff = Backoff()
@@ -109,6 +114,7 @@ public actor KafkaJobLog: JobLog, LaneActor {
             try takeAwaited(session)
         }
         noteIncidents()
+        if areBrokersDown { try lookForBrokers(session) }
         if untoldRewind != nil {
             dropped.formUnion(partitions.keys)
             untoldRewind = nil
@@ -169,6 +175,10 @@ public actor KafkaJobLog: JobLog, LaneActor {
             undecided = [:]
             metrics.rewinds.add()
             takenBack(because: error)
+        case .gone(let error):
+            metrics.rewinds.add()
+            takenBack(because: error)
+            dropClients("the transaction was given up: \(error)")
         case .aborted:
             break
         case .undecided(let error):
@@ -186,6 +196,10 @@ public actor KafkaJobLog: JobLog, LaneActor {
 
     /// What was taken back comes again after a pause.
     private func takenBack(because error: KafkaError) {
+        // librdkafka takes a topic that was refused for refused until it hears of it again, which may take minutes: it asks now.
+        if error.code == .topicAuthorizationFailed, let producer = session?.producer {
+            for topic in [topics.results, topics.ledger] { _ = try? producer.partitionCount(of: topic, within: settings.patience) }
+        }
         let trouble = trouble("publish", error)
         backoff.failed(at: .now)
         if error.code == .messageTooLarge { learn(resultRoom.refused()) }
@@ -200,6 +214,19 @@ public actor KafkaJobLog: JobLog, LaneActor {
     func fall(_ error: KafkaError) throws(JobLogError) {
         let reason = trouble("go on", error).reason
         report.error("kafka-fatal", "both clients are made anew: \(reason)", [("code", .text(error.name))])
+        dropClients(reason)
+        let now = ContinuousClock.now
+        if let lastFall, now - lastFall < .seconds(60) {
+            let ended = JobLogError(
+                .fatal, reason: "\(reason), for the second time within a minute",
+                remedy: "look for a second process with the worker id \(settings.worker) and give it another; else start this one again")
+            self.ended = ended
+            throw ended
+        }
+        lastFall = now
+    }
+
+    private func dropClients(_ reason: String) {
         metrics.remakes.add()
         if let session { closeConsumer(of: session) }
         session = nil
@@ -211,15 +238,6 @@ public actor KafkaJobLog: JobLog, LaneActor {
         undecided = [:]
         untoldRewind = reason
         metrics.show(partitions.values)
-        let now = ContinuousClock.now
-        if let lastFall, now - lastFall < .seconds(60) {
-            let ended = JobLogError(
-                .fatal, reason: "\(reason), for the second time within a minute",
-                remedy: "look for a second process with the worker id \(settings.worker) and give it another; else start this one again")
-            self.ended = ended
-            throw ended
-        }
-        lastFall = now
     }
 
     private func closeConsumer(of session: TransactSession) {

@@ -61,12 +61,14 @@ struct ClientSettings {
         self.common = common
     }
 
-    func consumer(group: String) -> [String: String] {
-        let defaults = [
+    /// - Parameter member: the id of a static member.
+    func consumer(group: String, member: String? = nil) -> [String: String] {
+        var defaults = [
             "session.timeout.ms": "45000", "heartbeat.interval.ms": "3000", "max.poll.interval.ms": "300000",
             // The memory of a backlog of any length. queued.min.messages stays: lower, 2.0.2 pauses for a second at each full queue.
             "queued.max.messages.kbytes": "16384",
         ]
+        if let member { defaults["group.instance.id"] = member }
         return complete(
             defaults,
             fixed: [

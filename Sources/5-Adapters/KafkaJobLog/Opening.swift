@@ -29,7 +29,8 @@ extension KafkaJobLog {
             throw trouble
         }
         let session = try attempt("join the group") { () throws(KafkaError) in
-            let consumer = try Consumer(properties: clientSettings.consumer(group: topics.group), log: log)
+            let consumer = try Consumer(
+                properties: clientSettings.consumer(group: topics.group, member: settings.isStaticMember ? settings.worker : nil), log: log)
             Failpoint.kafkaBeforeSubscribe.pass()
             try consumer.subscribe(to: [topics.jobs])
             Failpoint.kafkaAfterSubscribe.pass()

@@ -140,13 +140,14 @@ extension KafkaJobLog {
         of partition: Partition, committed: Offset?, ledger: Offset?, _ reader: LedgerReader
     ) throws(JobLogError) -> Offset {
         let jobs = try attempt("look at \(topics.jobs):\(partition)") { () throws(KafkaError) in try reader.jobs(partition) }
-        guard let position = [committed, ledger?.next].compactMap({ $0 }).max() else {
+        let known = [committed, ledger?.next].compactMap { $0 }.max()
+        if known == nil {
             let isFirstUse = try attempt("look at \(topics.results):\(partition)") { () throws(KafkaError) in
                 try !reader.hasResults(partition)
             }
             guard isFirstUse else { throw unknownPosition(partition) }
-            return Offset(jobs.low)
         }
+        let position = known ?? Offset(0)
         if position < Offset(jobs.low) {
             let count = jobs.low.rawValue - position.rawValue
             metrics.deletedUnread.add(Double(count))

@@ -22,6 +22,9 @@ final class TransactSession {
         case committed
         /// It will never be committed, because of this. If the abort itself is still open, `settle` goes on with it.
         case takenBack(KafkaError)
+        /// The coordinator knows of no transaction to abort: none of its requests was allowed, or it is over already. The new owner of the
+        /// id reads what became of it. Both clients must be closed and made anew, as librdkafka cannot go on from there.
+        case gone(KafkaError)
         /// An abort that was left open is done.
         case aborted
         /// The broker was asked to end it and has not answered: `settle` asks again.
@@ -109,6 +112,7 @@ final class TransactSession {
         let reason = failure(in: transaction) ?? error
         switch abort(transaction) {
         case .dead(let error): return .dead(error)
+        case .gone: return .gone(reason)
         default: return .takenBack(reason)
         }
     }
@@ -128,7 +132,7 @@ final class TransactSession {
             open = nil
             return .aborted
         } catch {
-            guard error.disposition == .retry else { return .dead(error) }
+            guard error.disposition == .retry else { return error.code == .invalidTransactionState ? .gone(error) : .dead(error) }
             open = .aborting(transaction)
             return .undecided(error)
         }

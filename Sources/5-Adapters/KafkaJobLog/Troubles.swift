@@ -30,9 +30,19 @@ extension KafkaJobLog {
         }
     }
 
+    /// Asks whether a broker is back. Who only waits for jobs would not notice that none can come.
+    func lookForBrokers(_ session: TransactSession) throws(JobLogError) {
+        try serveGroup(session)
+        try attempt("reach the brokers") { () throws(KafkaError) in
+            _ = try session.producer.partitionCount(of: topics.jobs, within: min(settings.patience, .seconds(2)))
+        }
+        areBrokersDown = false
+    }
+
     /// Keeps an incident for a while, as the likely cause of what fails next.
     func note(_ incident: KafkaError) {
         report.debug("kafka-incident", incident.description, [("code", .text(incident.name))])
+        if incident.code == .allBrokersDown { areBrokersDown = true }
         incidents.append((ContinuousClock.now, incident))
         if incidents.count > 16 { incidents.removeFirst() }
     }

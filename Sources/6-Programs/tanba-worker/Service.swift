@@ -90,6 +90,7 @@ final class Service: Sendable {
             var settings = KafkaJobLog.Settings(
                 bootstrap: kafka.bootstrap, stream: stream.name, worker: configuration.worker.id, properties: kafka.properties)
             settings.windowJobs = configuration.limits.knownJobs
+            settings.isStaticMember = kafka.isStaticMember
             let log = try KafkaJobLog(settings, report: report, metrics: metrics)
             let elsewhere = Set(configuration.profiles.map(\.name)).subtracting(stream.profiles)
             let pipeline = Pipeline(
