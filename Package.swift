@@ -83,7 +83,7 @@ let package = Package(
         .tests("CardTests", uses: "PCSC", "SigningTestKit", "OperatingSystem"),
         .tests("FileKeyTests", uses: "FileKeySigner", "SigningPipeline", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("TimeStampClientTests", uses: "HTTPClient", "HTTPServer", "OperationsAPI", "TimeStampClient", "SigningTestKit", "TimeStampProtocol", "CertificateTrust", "SigningModel", "CAdES", "SigningPipeline", "CMS", "DER", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
-        .tests("KafkaTests", uses: "CRdKafka", "Kafka", "KafkaJobLog", "KafkaResultStream", "ResultExport", "SigningTestKit", "SigningPipeline", "SigningModel", "Auditor", "CertificateTrust", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
+        .tests("KafkaTests", uses: "CRdKafka", "Kafka", "KafkaJobLog", "KafkaResultStream", "ResultExport", "SigningTestKit", "SigningPipeline", "SigningModel", "Auditor", "CertificateTrust", "CMS", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("SigningPipelineTests", uses: "SigningPipeline", "SigningTestKit", "SigningModel", "CAdES", "CMS", "TimeStampProtocol", "CertificateTrust", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("JobLogContractTests", uses: "CMS", "SigningPipeline", "EmbeddedJobLog", "KafkaJobLog", "EmbeddedResultStream", "KafkaResultStream", "Kafka", "SigningTestKit", "SigningModel", "Auditor", "LibCrypto", "OperatingSystem", "Log", "Metrics"),
         .tests("AuditorTests", uses: "Metrics", "Auditor", "EmbeddedResultStream", "SigningTestKit", "SigningPipeline", "SigningModel", "CertificateTrust", "CAdES", "CMS", "TimeStampProtocol", "DER", "SQLite", "LibCrypto", "OperatingSystem", "Log"),

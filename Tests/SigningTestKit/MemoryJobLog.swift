@@ -63,6 +63,7 @@ public actor MemoryJobLog: JobLog {
             }
         }
         if isStandingBy {
+            intake.unread = [:]
             await Task.yield()
             return intake
         }
@@ -77,6 +78,9 @@ public actor MemoryJobLog: JobLog {
             if await next[partition] < storage.count(of: partition) { isAtEnd = false }
         }
         intake.isAtEnd = isAtEnd && endsWithJobs
+        var unread: [Partition: Int] = [:]
+        for partition in next.indices { unread[Partition(Int32(partition))] = await storage.count(of: partition) - next[partition] }
+        intake.unread = unread
         if intake.records.isEmpty { await Task.yield() }
         return intake
     }

@@ -29,7 +29,7 @@ final class TokenLab: Sendable {
             reopened
         case metrics, faults
         case suspect, away, awayAtStart, pauses, turns, lockedLater, reader, knee, shortage, noSession, retries, narrow, bounded, outOfOrder, storm
-        case methods, counted
+        case methods, counted, fair
         case shimCalls, shimLimit, shimPace, shimRemoved, shimRules, shimShared
         case badDay, goodDay
     }

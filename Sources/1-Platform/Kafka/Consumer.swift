@@ -71,6 +71,15 @@ public final class Consumer: KafkaClient {
         try list.checkEach("rd_kafka_seek_partitions", of: handle)
     }
 
+    /// Behind the last record of a partition that this consumer reads, as its leader said with the last records it gave: no request is made.
+    /// Nil before the first answer.
+    public func knownEnd(of position: KafkaPosition) -> KafkaOffset? {
+        var low: Int64 = 0
+        var high: Int64 = 0
+        let code = rd_kafka_get_watermark_offsets(handle, position.topic, position.partition.rawValue, &low, &high)
+        return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? KafkaOffset(high) : nil
+    }
+
     /// Where the group stands in these partitions; `.none` where it has committed nothing.
     ///
     /// With `read_committed` it waits until offsets in an open transaction are settled, and times out if they are not.

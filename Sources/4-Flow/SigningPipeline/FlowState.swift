@@ -15,6 +15,8 @@ struct FlowState {
     private let stampDeadline: Duration?
     /// Jobs with their key or their authority: each comes back settled, unsigned or abandoned.
     var underWay = 0
+    /// The same by profile.
+    private(set) var underWayByProfile: [String: Int] = [:]
     /// Since when jobs of some profile have waited for a promise of a stamp.
     private(set) var stampsMissingSince: Duration?
 
@@ -47,7 +49,10 @@ struct FlowState {
     /// The jobs that can be signed now.
     mutating func takeBatches() -> [SigningBatch] {
         let batches = queues.takeBatches()
-        underWay += batches.reduce(0) { $0 + $1.jobs.count }
+        for batch in batches {
+            underWay += batch.jobs.count
+            underWayByProfile[batch.profile.name, default: 0] += batch.jobs.count
+        }
         return batches
     }
 
@@ -64,6 +69,7 @@ struct FlowState {
     /// Jobs that were not signed go to another key, those that nobody waits for nowhere.
     mutating func takeBack(_ unsigned: UnsignedBatch) {
         underWay -= unsigned.jobs.count
+        if let profile = unsigned.jobs.first?.profile { underWayByProfile[profile.name, default: 0] -= unsigned.jobs.count }
         let jobs = unsigned.jobs.filter { window.holds($0.received.place) }
         if let ticket = unsigned.ticket {
             queues.returned(ticket, unsigned: jobs)
@@ -88,10 +94,19 @@ struct FlowState {
         }
     }
 
-    /// A job that was signed, and stamped where its profile wants that, has its result.
-    mutating func cameBack(_ settled: SettledJob) {
-        underWay -= 1
-        settle(settled)
+    /// Jobs of these profiles have their result, or nobody waits for one any more.
+    mutating func ended(_ counts: [String: Int]) {
+        for (profile, count) in counts {
+            underWay -= count
+            underWayByProfile[profile, default: 0] -= count
+        }
+    }
+
+    /// Shows what waits in the log and here.
+    func show(unread: [Partition: Int]) {
+        let waiting = waitingJobs(unread: unread)
+        metrics.signable.set(Double(waiting.signable), metrics.stream)
+        metrics.usefulWorkers.set(Double(waiting.usefulWorkers), metrics.stream)
     }
 
     /// A job has its result.

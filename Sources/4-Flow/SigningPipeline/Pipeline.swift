@@ -87,6 +87,8 @@ public final class Pipeline: Sendable {
             return outcome
         }
         await log.close()
+        metrics.signable.set(0, metrics.stream)
+        metrics.usefulWorkers.set(0, metrics.stream)
         try outcome.get()
     }
 
@@ -99,10 +101,10 @@ public final class Pipeline: Sendable {
             let drainingSince = letters.stoppedAt
 
             // What came back from stages 3 and 4
-            for settled in letters.settled { state.cameBack(settled) }
+            for settled in letters.settled { state.settle(settled) }
+            state.ended(letters.ended)
             for ticket in letters.signedBatches { state.queues.returned(ticket) }
             for unsigned in letters.unsigned { state.takeBack(unsigned) }
-            state.underWay -= letters.abandoned
             try watchKeys(letters, &state, &stages)
 
             // 1. Intake
@@ -133,6 +135,7 @@ public final class Pipeline: Sendable {
                 stages.addTask { await self.signAndStamp(batch, since: since) }
             }
             watchStamps(&state)
+            if let unread = intake.unread { state.show(unread: unread) }
 
             // 5. Publish
             let isQuiet = intake.records.isEmpty || drainingSince != nil
@@ -169,7 +172,7 @@ public final class Pipeline: Sendable {
         let signedAt = clock.elapsed()
         for _ in signed { metrics.spent((signedAt - since).seconds, in: "sign") }
         guard case .baselineT(let authority) = batch.profile.level else {
-            return await mailbox.settled(signed.map { finish($0.finishWithoutTimeStamp()) })
+            return await mailbox.settled(signed.map { finish($0.finishWithoutTimeStamp()) }, of: batch.profile.name)
         }
         await withDiscardingTaskGroup { stamps in
             for job in signed { stamps.addTask { await self.stamp(job, by: authority, since: signedAt) } }
@@ -221,7 +224,7 @@ public final class Pipeline: Sendable {
         Failpoint.timestampBefore.pass()
         // Throws when the pipeline ends or nobody waits for the job any more: it is received again.
         guard let stamped = try? await job.timeStamp(by: authority, isWanted: { await !self.mailbox.isGone(job.validated) })
-        else { return await mailbox.abandoned() }
+        else { return await mailbox.abandoned(of: job.validated.profile.name) }
         Failpoint.timestampAfter.pass()
         metrics.spent((clock.elapsed() - since).seconds, in: "timestamp")
         guard stamped.isWithinCertificate else {
@@ -230,7 +233,7 @@ public final class Pipeline: Sendable {
             metrics.surplusKeyOperations.add(1, metrics.stream)
             return await mailbox.unsigned(UnsignedBatch(jobs: [job.validated], ticket: nil))
         }
-        await mailbox.settled([finish(stamped)])
+        await mailbox.settled([finish(stamped)], of: job.validated.profile.name)
     }
 
     private func finish(_ job: TimeStampedJob) -> SettledJob { results.signed(job, bytesMax: resultBytesMax.load(ordering: .relaxed)) }
@@ -314,8 +317,8 @@ private actor Mailbox {
         var failures: [(ticket: KeyTicket, error: SignerError)] = []
         var recovered: [KeyTicket] = []
         var lost: [(KeyTicket, SignerError)] = []
-        /// Stamps that nobody waits for any more.
-        var abandoned = 0
+        /// How many jobs of each profile ended: those of `settled`, and those whose stamps nobody waits for any more.
+        var ended: [String: Int] = [:]
         /// When the intake was stopped.
         var stoppedAt: Duration?
     }
@@ -331,9 +334,13 @@ private actor Mailbox {
         return letters
     }
 
-    func settled(_ jobs: [SettledJob]) { letters.settled += jobs }
+    func settled(_ jobs: [SettledJob], of profile: String) {
+        letters.settled += jobs
+        letters.ended[profile, default: 0] += jobs.count
+    }
+
     func signed(by ticket: KeyTicket) { letters.signedBatches.append(ticket) }
-    func abandoned() { letters.abandoned += 1 }
+    func abandoned(of profile: String) { letters.ended[profile, default: 0] += 1 }
     func unsigned(_ batch: UnsignedBatch) { letters.unsigned.append(batch) }
     func recovered(_ ticket: KeyTicket) { letters.recovered.append(ticket) }
     func lost(_ ticket: KeyTicket, _ error: SignerError) { letters.lost.append((ticket, error)) }

@@ -13,6 +13,8 @@ struct PipelineMetrics: Sendable {
     let parked: Gauge
     let parkedSeconds: Gauge
     let logUnavailableSeconds: Gauge
+    let signable: Gauge
+    let usefulWorkers: Gauge
     let stageSeconds: Histogram
     let batchResults: Histogram
     let stream: String
@@ -34,6 +36,12 @@ struct PipelineMetrics: Sendable {
             "tanba_jobs_parked_seconds", help: "For how long jobs have waited for an authority; 0 while none does", labels: ["stream"])
         logUnavailableSeconds = metrics.gauge(
             "tanba_log_unavailable_seconds", help: "For how long the stream's log has been away or has taken batches back; 0 while all is well",
+            labels: ["stream"])
+        signable = metrics.gauge(
+            "tanba_signable_jobs", help: "Waiting jobs of this worker's partitions that a token can sign now; sum over the workers",
+            labels: ["stream"])
+        usefulWorkers = metrics.gauge(
+            "tanba_useful_workers", help: "This worker's partitions with signable jobs; the sum is for how many workers there is work",
             labels: ["stream"])
         stageSeconds = metrics.histogram(
             "tanba_stage_seconds", help: "Time a job spent in a stage", labels: ["stream", "stage"], buckets: seconds)

@@ -84,6 +84,8 @@ public actor KafkaJobLog: JobLog, LaneActor {
     var lastServed = ContinuousClock.now
     private var lastFall: ContinuousClock.Instant?
     private var ended: JobLogError?
+    /// When the pipeline was last told what is unread.
+    var unreadTold: ContinuousClock.Instant?
     /// Which partition is served first; moves on with each `receive`.
     var turn = 0
 

@@ -21,6 +21,10 @@ struct OwnedPartition {
         fetched = next
     }
 
+    /// How many records are not given out yet, where the partition ends there. At its end that is what is in the pen: between the last record
+    /// and the end stand marks of enqueuers' transactions, or records of one that is not decided.
+    func unread(before end: Offset?) -> Int { pen.count + (isAtEnd ? 0 : max(0, Int((end?.rawValue ?? 0) - fetched.rawValue))) }
+
     /// A transaction dealt with these jobs.
     mutating func commit(_ record: LedgerRecord) {
         next = record.to.next

@@ -76,7 +76,19 @@ extension KafkaJobLog {
             resultRoom.isNews = false
         }
         let resultBytesMax = resultRoom.isNews ? resultRoom.bytesMax ?? Bounds.resultBytesMax : nil
-        return Intake(records: records, dropped: dropped, isAtEnd: isAtEnd, members: members, resultBytesMax: resultBytesMax)
+        return Intake(
+            records: records, dropped: dropped, isAtEnd: isAtEnd, members: members, resultBytesMax: resultBytesMax, unread: unreadIfDue())
+    }
+
+    /// What waits behind what was given out, four times a second.
+    private func unreadIfDue() -> [Partition: Int]? {
+        let now = ContinuousClock.now
+        guard let session, unreadTold.map({ now - $0 >= .milliseconds(250) }) ?? true else { return nil }
+        unreadTold = now
+        return Dictionary(
+            uniqueKeysWithValues: partitions.map { partition, state in
+                (partition, state.unread(before: session.consumer.knownEnd(of: topics.jobs(partition)).map { Offset($0) }))
+            })
     }
 
     private func jobRecord(_ record: KafkaRecord, _ partition: Partition) -> JobRecord {

@@ -64,6 +64,9 @@ struct InFlightWindow {
 
     var ownedPartitions: [Partition] { Array(partitions.keys) }
 
+    /// How many jobs of each partition have no result yet.
+    var unfinished: [Partition: Int] { partitions.mapValues { $0.entries.count { $0.finished == nil } } }
+
     /// What a batch could hold now: the finished prefixes' results and bytes, and when the longest waiting of them finished.
     func ready(upTo bounds: BatchBounds) -> (results: Int, bytes: Int, oldest: Duration?) {
         var results = 0

@@ -1,3 +1,5 @@
+import SigningModel
+
 /// Validated jobs that wait for a key, by profile, and how busy each key is.
 ///
 /// A key gets two batches for each of its lanes at most: one to work on and one behind it, so that no lane runs dry while the next
@@ -7,7 +9,7 @@ struct SigningQueues {
 
     fileprivate struct Queue {
         let profile: SigningProfile
-        var waiting: ArraySlice<ValidatedJob> = []
+        var waiting = FairQueue()
         var loads: [Load]
     }
 
@@ -45,8 +47,7 @@ struct SigningQueues {
             while left > 0, !queue.waiting.isEmpty, let key = queue.leastBusy {
                 let size = min(max(1, queue.profile.keys[key].signer.batchSize), share, left)
                 left -= min(size, queue.waiting.count)
-                batches.append(SigningBatch(jobs: Array(queue.waiting.prefix(size)), profile: queue.profile, key: queue.profile.keys[key]))
-                queue.waiting = queue.waiting.dropFirst(size)
+                batches.append(SigningBatch(jobs: queue.waiting.take(size), profile: queue.profile, key: queue.profile.keys[key]))
                 queue.loads[key].batchesOut += 1
             }
             queues[name] = queue
@@ -66,9 +67,7 @@ struct SigningQueues {
         giveBack(jobs, of: ticket.profile)
     }
 
-    mutating func giveBack(_ jobs: [ValidatedJob], of profile: String) {
-        queues[profile]!.waiting = ArraySlice(jobs + queues[profile]!.waiting)
-    }
+    mutating func giveBack(_ jobs: [ValidatedJob], of profile: String) { queues[profile]!.waiting.prepend(jobs) }
 
     /// Keys whose world went away while nobody asked it to sign.
     var absent: [KeyTicket] {
@@ -103,6 +102,20 @@ struct SigningQueues {
 
     /// Some profile's authorities promise nothing, whether jobs wait for it or not.
     var isAnyAuthorityOut: Bool { queues.values.contains { $0.profile.level.authority?.obstacle != nil } }
+
+    /// Profiles whose jobs can be signed now: a key is in, and where they want a stamp, one can be promised.
+    var signable: Set<String> {
+        Set(queues.filter { $0.value.loads.contains { $0.outSince == nil } && $0.value.profile.level.authority?.obstacle == nil }.keys)
+    }
+
+    /// How many jobs of the other profiles wait, by partition.
+    func waiting(exceptOf profiles: Set<String>) -> [Partition: Int] {
+        var counts: [Partition: Int] = [:]
+        for (name, queue) in queues where !profiles.contains(name) {
+            counts.merge(queue.waiting.counts) { $0 + $1 }
+        }
+        return counts
+    }
 
     /// How many jobs of these profiles wait.
     func parked(_ profiles: Set<String>) -> Int { queues.reduce(0) { profiles.contains($1.key) ? $0 + $1.value.waiting.count : $0 } }

@@ -60,15 +60,20 @@ public struct Intake: Sendable {
     public var members: Int?
     /// The largest result that the log takes, told when it has changed; before, `Bounds.resultBytesMax`. Applies before `records`.
     public var resultBytesMax: Int?
+    /// How many records of each partition the log has not given out yet, `records` taken off; told now and then by logs that know it.
+    /// 0 at the end of a partition, whatever marks of transactions stand there.
+    public var unread: [Partition: Int]?
 
     public init(
-        records: [JobRecord] = [], dropped: Set<Partition> = [], isAtEnd: Bool = false, members: Int? = nil, resultBytesMax: Int? = nil
+        records: [JobRecord] = [], dropped: Set<Partition> = [], isAtEnd: Bool = false, members: Int? = nil, resultBytesMax: Int? = nil,
+        unread: [Partition: Int]? = nil
     ) {
         self.records = records
         self.dropped = dropped
         self.isAtEnd = isAtEnd
         self.members = members
         self.resultBytesMax = resultBytesMax
+        self.unread = unread
     }
 }
 
