@@ -37,13 +37,21 @@ alive() { # name
     echo "$pid"
 }
 
+# Whoever waits until a file descriptor of ours is closed, such as a lock or our caller's pipe, is not to wait for a process that stays.
+close_inherited() {
+    local fd
+    for fd in /proc/self/fd/*; do
+        fd=${fd##*/}
+        if [ "$fd" -gt 2 ]; then eval "exec $fd>&-"; fi
+    done
+}
+
 # Starts a command in a session of its own, records it, and does not wait for anything.
 start_process() { # name, command...
     local name=$1 pid state start
     shift
     printf -- '--- started %s\n' "$(date -u +%FT%TZ)" >> "$sandbox/log/$name.log"
-    # 9 is the lock of Deploy/local: a child that kept it open would keep it locked
-    (cd "$sandbox" && exec setsid "$@" < /dev/null >> "$sandbox/log/$name.log" 2>&1 9>&-) &
+    (cd "$sandbox" && close_inherited && exec setsid "$@" < /dev/null >> "$sandbox/log/$name.log" 2>&1) &
     pid=$!
     read -r state start < <(process_state_and_start "$pid") || die_with_log "$name ended at once" "$name"
     echo "$pid $start $(boot_id)" > "$sandbox/run/$name.process"
