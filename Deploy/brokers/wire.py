@@ -13,8 +13,9 @@ class KafkaError(Exception):
 class Refusal(KafkaError):
     """The broker's own answer, by its code."""
 
+    DENIED = (29, 30, 31)
     NAMES = {
-        3: "UNKNOWN_TOPIC_OR_PARTITION", 29: "TOPIC_AUTHORIZATION_FAILED", 31: "CLUSTER_AUTHORIZATION_FAILED", 36: "TOPIC_ALREADY_EXISTS",
+        3: "UNKNOWN_TOPIC_OR_PARTITION", 29: "TOPIC_AUTHORIZATION_FAILED", 30: "GROUP_AUTHORIZATION_FAILED", 31: "CLUSTER_AUTHORIZATION_FAILED", 36: "TOPIC_ALREADY_EXISTS",
         37: "INVALID_PARTITIONS", 38: "INVALID_REPLICATION_FACTOR", 40: "INVALID_CONFIG", 44: "POLICY_VIOLATION", 54: "SECURITY_DISABLED",
     }
 
@@ -95,8 +96,11 @@ class Broker:
         return data
 
     def metadata(self, topics):
-        """Addresses of brokers by id, the controller's id, and for each topic its error and its partitions by index. Makes no topic."""
-        answer = self.ask(METADATA, 4, array([string(topic) for topic in topics]) + struct.pack(">?", False))
+        """Addresses of brokers by id, the controller's id, and for each topic its error and its partitions by index. Makes no topic.
+
+        - topics: names; None means all."""
+        names = struct.pack(">i", -1) if topics is None else array([string(topic) for topic in topics])
+        answer = self.ask(METADATA, 4, names + struct.pack(">?", False))
         answer.number("i")  # throttle time
 
         def broker():
@@ -130,10 +134,10 @@ def connect(bootstrap, security=None):
     reasons = []
     for address in bootstrap.split(","):
         host, _, port = address.strip().rpartition(":")
+        if not host or not port.isascii() or not port.isdigit():
+            raise KafkaError(f"{address}: no HOST:PORT")
         try:
             return Broker(host.strip("[]"), int(port), security)
-        except ValueError:
-            raise KafkaError(f"{address}: no HOST:PORT") from None
         except OSError as error:  # of TLS too
             reasons.append(f"{address}: {explained(error)}")
     raise ConnectionError("; ".join(reasons))

@@ -1,12 +1,12 @@
 """The few requests to a Kafka broker that the sandbox needs, over its own protocol: it works with any broker and starts in no time.
 
-    kafka.py BOOTSTRAP wait SECONDS                          until a broker answers
+    kafka.py BOOTSTRAP wait SECONDS [FILE]                   until a broker answers; FILE: the client's properties, for TLS and login
     kafka.py BOOTSTRAP create TOPIC PARTITIONS [K=V]...      with as many copies as there are brokers, three at most
     kafka.py BOOTSTRAP watch TOPIC COUNT...                  prints "COUNT SEEN" as soon as the topic holds so many committed records
     kafka.py BOOTSTRAP allow USER OPERATION RESOURCE NAME    gives a right: Read topic office.jobs; a NAME* is a prefix
     kafka.py BOOTSTRAP revoke USER OPERATION RESOURCE NAME   takes it back
 
-No TLS, no passwords. Exit status 1 when the broker refuses or does not answer, with the reason.
+No TLS and no passwords but for `wait`. Exit status 1 when the broker refuses or does not answer, with the reason.
 """
 import os
 import struct
@@ -16,17 +16,19 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 sys.dont_write_bytecode = True
 from brokers import access  # noqa: E402
+from brokers.security import Security, read_properties  # noqa: E402
 from brokers.wire import Broker, KafkaError, array, connect, string  # noqa: E402
 
 LIST_OFFSETS, CREATE_TOPICS = 2, 19
 TOPIC_ALREADY_EXISTS = 36
 
 
-def wait(bootstrap, seconds):
+def wait(bootstrap, seconds, properties=None):
+    security = Security(read_properties(properties)) if properties else None
     deadline = time.monotonic() + float(seconds)
     while True:
         try:
-            if connect(bootstrap).metadata([])[0]:
+            if connect(bootstrap, security).metadata([])[0]:
                 return
             reason = "no broker is registered yet"
         except OSError as error:
