@@ -10,7 +10,7 @@ public import SigningPipeline
 public actor KafkaJobWriter: LaneActor {
     public nonisolated let lane: SerialLane
     private let stream: String
-    private let topic: String
+    private let topics: StreamTopics
     private let bootstrap: String
     private let patience: Duration
     private let producer: Producer
@@ -51,14 +51,15 @@ public actor KafkaJobWriter: LaneActor {
         try KafkaProperties.check(properties)
         lane = SerialLane(label: "tanba.kafka-writer.\(stream)")
         self.stream = stream
-        topic = StreamTopics(stream: stream).jobs
+        topics = StreamTopics(stream: stream)
         self.bootstrap = bootstrap
         self.patience = patience
         let settings = ClientSettings(bootstrap: bootstrap, clientID: "tanba-enqueue", properties: properties)
         do throws(KafkaError) {
             producer = try Producer(properties: settings.enqueuingProducer(), log: KafkaJobLog.sink(of: report))
         } catch {
-            throw KafkaTrouble(error, incidents: []).error(.misconfigured, "stream \(stream): cannot make a producer", bootstrap: bootstrap)
+            throw KafkaTrouble(error, incidents: []).error(
+                .misconfigured, "stream \(stream): cannot make a producer", bootstrap: bootstrap, rights: topics.submittersRight)
         }
     }
 
@@ -66,10 +67,11 @@ public actor KafkaJobWriter: LaneActor {
     ///
     /// - Throws: `.unavailable` if no broker answers, `.misconfigured` if the stream is not there or may not be written to.
     public func connect() throws(JobLogError) {
-        do throws(KafkaError) { _ = try producer.partitionCount(of: topic, within: patience) } catch {
+        do throws(KafkaError) { _ = try producer.partitionCount(of: topics.jobs, within: patience) } catch {
             noteIncidents()
             let kind: JobLogError.Kind = error.isTransient ? .unavailable : .misconfigured
-            throw KafkaTrouble(error, incidents: incidents).error(kind, "cannot find the topic \(topic)", bootstrap: bootstrap)
+            throw KafkaTrouble(error, incidents: incidents).error(
+                kind, "cannot find the topic \(topics.jobs)", bootstrap: bootstrap, rights: topics.submittersRight)
         }
     }
 
@@ -77,14 +79,15 @@ public actor KafkaJobWriter: LaneActor {
     ///
     /// - Returns: the jobs of this call and earlier ones whose delivery failed meanwhile.
     /// - Throws: `.unavailable` if there was no room for as long as the patience goes, `.fatal` if this writer cannot go on, and
-    ///   `.misconfigured` for a job that is too large for it. Jobs before the one at fault are queued, it and those behind are not.
+    ///   `.misconfigured` for a job that is too large for it, or if its user may not write.
+    ///   Jobs before the one at fault are queued, it and those behind are not.
     public func write(_ jobs: [EnqueuedJob]) throws(JobLogError) -> [UndeliveredJob] {
         for job in jobs {
             let headers = job.traceparent.map { [KafkaHeader("traceparent", $0)] } ?? []
             let end = ContinuousClock.now + patience
             while true {
                 do throws(KafkaError) {
-                    try producer.produce(to: topic, key: job.key, value: job.value, headers: headers, tag: job.tag)
+                    try producer.produce(to: topics.jobs, key: job.key, value: job.value, headers: headers, tag: job.tag)
                     break
                 } catch {
                     guard error.code == .queueFull, ContinuousClock.now < end else { throw trouble(error) }
@@ -93,7 +96,7 @@ public actor KafkaJobWriter: LaneActor {
             }
         }
         producer.poll(for: .zero)
-        return takeUndelivered()
+        return try takeUndelivered()
     }
 
     /// Waits until every job written so far is delivered or has failed.
@@ -107,23 +110,26 @@ public actor KafkaJobWriter: LaneActor {
             }
             noteIncidents()
         }
-        return takeUndelivered()
+        return try takeUndelivered()
     }
 
     /// Jobs queued and neither delivered nor failed, for a progress line.
     public var outstanding: Int { producer.outstanding }
 
-    private func takeUndelivered() -> [UndeliveredJob] {
+    private func takeUndelivered() throws(JobLogError) -> [UndeliveredJob] {
         let failures = producer.takeFailures()
         guard !failures.isEmpty else { return [] }
+        // That goes for all jobs alike: said once, it is not a property of some.
+        if let denied = failures.first(where: { $0.error.isDenied }) { throw trouble(denied.error) }
         noteIncidents()
         return failures.map { UndeliveredJob(tag: $0.tag, reason: KafkaTrouble($0.error, incidents: incidents).sentence) }
     }
 
     private func trouble(_ error: KafkaError) -> JobLogError {
         noteIncidents()
-        let kind: JobLogError.Kind = error.isFatal ? .fatal : error.isTransient ? .unavailable : .misconfigured
-        return KafkaTrouble(error, incidents: incidents).error(kind, "cannot write to \(topic)", bootstrap: bootstrap)
+        let kind: JobLogError.Kind = error.isDenied ? .misconfigured : error.isFatal ? .fatal : error.isTransient ? .unavailable : .misconfigured
+        return KafkaTrouble(error, incidents: incidents).error(
+            kind, "cannot write to \(topics.jobs)", bootstrap: bootstrap, rights: topics.submittersRight)
     }
 
     private func noteIncidents() {

@@ -11,6 +11,13 @@ struct StreamTopics: Sendable {
     var group: String { "tanba-" + stream }
     func transactionalID(worker: String) -> String { "tanba-\(stream)-\(worker)" }
 
+    /// What the users of these clients must be given, for a person who is to give it.
+    var workersRights: String {
+        "Read on topic \(jobs) and group \(group), Write on topic \(results), Read and Write on topic \(ledger), and Write on the transactional ids"
+            + " \(transactionalID(worker: "*")); Deploy/topics create --stream \(stream) --worker USER does"
+    }
+    var submittersRight: String { "Write on topic \(jobs); Deploy/topics create --stream \(stream) --submitter USER does" }
+
     func jobs(_ partition: Partition, at offset: Offset? = nil) -> KafkaPosition {
         KafkaPosition(jobs, KafkaPartition(partition), offset.map { KafkaOffset($0) } ?? .none)
     }

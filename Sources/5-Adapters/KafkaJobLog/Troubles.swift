@@ -18,7 +18,9 @@ extension KafkaJobLog {
         noteIncidents()
         let trouble = KafkaTrouble(error, incidents: recentIncidents)
         let mayPass = hasServed || trouble.mayPass
-        return trouble.error(mayPass ? .unavailable : .misconfigured, "stream \(stream): cannot \(what)", bootstrap: settings.bootstrap)
+        return trouble.error(
+            mayPass ? .unavailable : .misconfigured, "stream \(stream): cannot \(what)", bootstrap: settings.bootstrap,
+            rights: topics.workersRights)
     }
 
     /// Fetches what librdkafka reported by itself.
@@ -69,7 +71,7 @@ extension KafkaJobLog {
 }
 
 extension KafkaTrouble {
-    func error(_ kind: JobLogError.Kind, _ what: String, bootstrap: String) -> JobLogError {
-        JobLogError(kind, reason: "\(what): \(sentence)", remedy: remedy(bootstrap: bootstrap))
+    func error(_ kind: JobLogError.Kind, _ what: String, bootstrap: String, rights: String) -> JobLogError {
+        JobLogError(kind, reason: "\(what): \(sentence)", remedy: remedy(bootstrap: bootstrap, rights: rights))
     }
 }

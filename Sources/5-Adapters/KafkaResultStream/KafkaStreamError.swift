@@ -17,8 +17,13 @@ public struct KafkaStreamError: Error, CustomStringConvertible {
         self.isTransient = isTransient
     }
 
-    init(_ what: String, _ error: KafkaError, incidents: [KafkaError], bootstrap: String) {
+    init(_ what: String, of stream: String, _ error: KafkaError, incidents: [KafkaError], bootstrap: String) {
         let trouble = KafkaTrouble(error, incidents: incidents)
-        self.init(reason: "\(what): \(trouble.sentence)", remedy: trouble.remedy(bootstrap: bootstrap), isTransient: error.isTransient)
+        let rights =
+            "Read on topic \(stream).results, and for an audit on \(stream).jobs; Deploy/topics create --stream \(stream)"
+            + " --reader USER (or --auditor USER) does"
+        self.init(
+            reason: "stream \(stream): cannot \(what): \(trouble.sentence)", remedy: trouble.remedy(bootstrap: bootstrap, rights: rights),
+            isTransient: error.isTransient)
     }
 }

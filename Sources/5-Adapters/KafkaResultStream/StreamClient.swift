@@ -40,7 +40,7 @@ struct StreamClient: Sendable {
                 }
             }
         } catch {
-            throw KafkaStreamError("stream \(stream): cannot make a reader", error, incidents: [], bootstrap: bootstrap)
+            throw KafkaStreamError("make a reader", of: stream, error, incidents: [], bootstrap: bootstrap)
         }
     }
 
@@ -63,7 +63,7 @@ struct StreamClient: Sendable {
     func attempt<R>(_ what: String, _ reader: Reader, _ call: () throws(KafkaError) -> R) throws(KafkaStreamError) -> R {
         do throws(KafkaError) { return try call() } catch {
             _ = reader.poll(for: .zero)
-            throw KafkaStreamError("stream \(stream): cannot \(what)", error, incidents: reader.takeIncidents(), bootstrap: bootstrap)
+            throw KafkaStreamError(what, of: stream, error, incidents: reader.takeIncidents(), bootstrap: bootstrap)
         }
     }
 }
