@@ -12,7 +12,7 @@ let package = Package(
         .executable(name: "tanba-auditor", targets: ["tanba-auditor"]),
         // For Fuzz/ and Benchmarks/; no public API
         .library(name: "TanbaFormats", targets: ["DER", "JSON", "CMS", "TimeStampProtocol", "CAdES", "SigningModel", "LibCrypto"]),
-        .library(name: "TanbaInternals", targets: ["LibCrypto", "PKCS11", "DER", "JSON", "CMS", "TimeStampProtocol", "CAdES", "SignatureTemplate", "SigningModel", "SigningPipeline", "DocumentHashing", "TokenSigner", "TimeStampClient", "CertificateTrust", "EmbeddedJobLog", "OperatingSystem", "Log", "Metrics"]),
+        .library(name: "TanbaInternals", targets: ["LibCrypto", "PKCS11", "DER", "JSON", "CMS", "TimeStampProtocol", "CAdES", "SignatureTemplate", "SigningModel", "SigningPipeline", "DocumentHashing", "TokenSigner", "TimeStampClient", "CertificateTrust", "EmbeddedJobLog", "Kafka", "KafkaJobLog", "OperatingSystem", "Log", "Metrics"]),
     ],
     traits: [.trait(name: "Failpoints", description: "Named points at which a test stops the process; never in a release")],
     targets: [

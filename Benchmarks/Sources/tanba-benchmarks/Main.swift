@@ -20,6 +20,12 @@ import Foundation
         ("timestamp-p256", { try await measureTimeStamp($0, .p256, $1, $2) }),
         ("timestamp-rate", measureTimeStampRate),
         ("json", measureJSON),
+        ("kafka-rsa2048", { try await measureKafka($0, .rsa2048, $1, $2) }),
+        ("kafka-p256", { try await measureKafka($0, .p256, $1, $2) }),
+        ("kafka-backlog-cpu", measureBacklogCPU),
+        ("kafka-backlog-memory", measureBacklogMemory),
+        ("kafka-workers-2", { try await measureWorkers($0, 2, $1, $2) }),
+        ("kafka-workers-4", { try await measureWorkers($0, 4, $1, $2) }),
     ]
 
     static func main() async {
@@ -27,17 +33,24 @@ import Foundation
             let options = try Options(CommandLine.arguments.dropFirst())
             let scene = try Scene()
             var outcomes: [Outcome] = []
+            var isAnySkipped = false
             print(
-                "CPU microseconds per document, or signatures or timestamps a second (/s); ratio 1: as fast as the reference, less: slower; median and quartiles of "
+                "CPU microseconds per document, signatures or timestamps a second (/s), or MB of memory; ratio 1: as fast as the reference, less: slower; median and quartiles of "
                     + "\(options.effort.rounds) rounds (/s: of fewer)"
             )
             print(row("measure", "ours", "reference", "ratio", "spread", "reference is; beside it"))
             for (name, run) in measures where try options.takes(name) {
-                let outcome = try await run(name, options.effort, scene)
-                outcomes.append(outcome)
-                print(text(outcome))
+                do {
+                    let outcome = try await run(name, options.effort, scene)
+                    outcomes.append(outcome)
+                    print(text(outcome))
+                } catch let skipped as Skipped {
+                    isAnySkipped = true
+                    print("\(name)  SKIPPED: \(skipped.reason)")
+                }
+                fflush(nil)
             }
-            if outcomes.isEmpty {
+            if outcomes.isEmpty, !isAnySkipped {
                 throw Usage(description: "no measure matches; there are \(measures.map(\.name).joined(separator: ", "))")
             }
             if let path = options.json { try json(outcomes).write(to: URL(fileURLWithPath: path)) }
@@ -68,7 +81,11 @@ import Foundation
     }
 
     private static func digits(_ number: Double, _ unit: Outcome.Unit = .microseconds) -> String {
-        unit == .rate ? String(format: "%.0f/s", number) : String(format: number < 100 ? "%.2f" : "%.1f", number)
+        switch unit {
+        case .rate: String(format: "%.0f/s", number)
+        case .megabytes: String(format: "%.1f MB", number)
+        case .microseconds: String(format: number < 100 ? "%.2f" : "%.1f", number)
+        }
     }
 
     private struct Line: Encodable {

@@ -34,6 +34,8 @@ struct Outcome {
         case microseconds = "CPU us/document"
         /// By the wall clock, where signatures wait for a token and not for a processor. More is better: the ratio is ours / reference.
         case rate = "signatures/s"
+        /// Memory, 10⁶ bytes. Less is better: the ratio is reference / ours.
+        case megabytes = "MB"
     }
 
     let measure: String

@@ -24,6 +24,7 @@ public enum KafkaProperties {
         "metadata.broker.list": "bootstrap.servers", "request.required.acks": "acks", "message.send.max.retries": "retries",
         "queue.buffering.max.ms": "linger.ms", "compression.codec": "compression.type", "delivery.timeout.ms": "message.timeout.ms",
         "max.in.flight": "max.in.flight.requests.per.connection", "sasl.mechanism": "sasl.mechanisms",
+        "max.partition.fetch.bytes": "fetch.message.max.bytes",
     ]
 
     private static let fixed = [
@@ -65,8 +66,10 @@ struct ClientSettings {
     func consumer(group: String, member: String? = nil) -> [String: String] {
         var defaults = [
             "session.timeout.ms": "45000", "heartbeat.interval.ms": "3000", "max.poll.interval.ms": "300000",
-            // The memory of a backlog of any length. queued.min.messages stays: lower, 2.0.2 pauses for a second at each full queue.
-            "queued.max.messages.kbytes": "16384",
+            // The memory of a backlog of any length. 2.0.2 counts values alone, and keeps some 400 bytes beside each: with jobs of 250 bytes the
+            // queue takes three times its limit, and a last fetch of each partition comes on top, so fetches are small. When the queue
+            // is full 2.0.2 looks again after up to a second: it holds 20,000 such jobs, and queued.min.messages stays at 100,000.
+            "queued.max.messages.kbytes": "6144", "fetch.message.max.bytes": "262144",
         ]
         if let member { defaults["group.instance.id"] = member }
         return complete(
