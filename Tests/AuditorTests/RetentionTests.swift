@@ -78,6 +78,51 @@ import Testing
         #expect(try await lab.audit().isClean)
     }
 
+    /// Results without their jobs: each is judged over the digest that it names, and that there is one for each job.
+    @Test func resultsAloneAreJudgedByThemselves() async throws {
+        let honest = try await {
+            var lab = try await AuditLab.honest()
+            lab.isWithoutJobs = true
+            return lab
+        }()
+        let report = try await honest.audit()
+        #expect(report.isClean, "\(report.text)")
+        #expect(report.outside == 16 && report.results == 16 && report.jobs == 0 && report.packagesComplete == 1)
+        #expect(report.text.contains("over the digest that it names"))
+
+        var lab = honest
+        let signed = try lab.place { if case .signed = $0.outcome { true } else { false } }
+        try lab.change(signed) { $0.digest?.value[0] ^= 1 }
+        #expect(codes(try await lab.audit()) == ["document-digest-differs"])
+        lab = honest
+        try lab.change(signed, key: Array("another".utf8)) { _ in }
+        #expect(codes(try await lab.audit()) == ["result-differs-from-job"])
+        lab = honest
+        lab.results[signed.partition].remove(at: 1)
+        let missing = try await lab.audit(allowsPending: true)
+        #expect(codes(missing) == ["job-without-result"] && missing.lost == 1)
+        lab = honest
+        let copy = lab.results[signed.partition][signed.index]
+        lab.results[signed.partition].append(StreamRecord(offset: Offset(999), key: copy.key, value: copy.value, time: copy.time))
+        #expect(codes(try await lab.audit()) == ["result-doubled"])
+        // The same id signed for another job record
+        let end = Offset(Int64(lab.jobs[signed.partition].count))
+        lab = honest
+        var again = try JobResult.read(copy.value!)
+        again.source = SourcePosition(topic: again.source.topic, partition: again.source.partition, offset: end)
+        lab.results[signed.partition].append(StreamRecord(offset: Offset(999), key: copy.key, value: again.encoded(), time: copy.time))
+        #expect(codes(try await lab.audit()) == ["signed-twice"])
+    }
+
+    /// Retention took the jobs and left their results: a signature that does not hold is found all the same.
+    @Test func resultsOfDeletedJobsAreStillJudged() async throws {
+        var lab = try await lab()
+        lab.firstJobs[0] = 6
+        #expect(try await lab.audit().isClean)
+        try lab.change((0, 2)) { $0.digest?.value[0] ^= 1 }
+        #expect(codes(try await lab.audit()) == ["document-digest-differs"])
+    }
+
     @Test func aLevelThatWasChangedOnPurposeIsANote() async throws {
         var lab = try await lab()
         // The same document signed without a time-stamp, as the profile did before

@@ -108,7 +108,7 @@ import Testing
         #expect(report.isClean && report.unjudged == 14 && report.lost == 0 && report.results == 16, "\(report.text)")
         #expect(report.text.contains("14 jobs") && report.text.contains("that could be judged"))
 
-        let whole = try await audit(ExportedResultStream(path: path, jobs: stream(lab)))
+        let whole = try await audit(ExportedResultStream(path: path, stream: lab.name, jobs: stream(lab)))
         #expect(whole.isClean && whole.unjudged == 0 && whole.results == 30, "\(whole.text)")
 
         // All results gone: nothing can be said of any job
@@ -139,12 +139,17 @@ import Testing
         let lines = String(decoding: try Files.read(path, atMost: 1 << 20), as: UTF8.self).split(separator: "\n").map { String($0) + "\n" }
         func audit(_ lines: [String]) async throws -> [String] {
             try Files.writeAtomically(Array(lines.joined().utf8), to: path)
-            return try await self.audit(ExportedResultStream(path: path, jobs: stream(lab))).findings.map(\.code.rawValue)
+            return try await self.audit(ExportedResultStream(path: path, stream: lab.name, jobs: stream(lab))).findings.map(\.code.rawValue)
         }
         #expect(try await audit(lines) == [])
         #expect(try await audit(Array(lines[..<4] + lines[5...])) == ["job-without-result"])
         let changed = lines[4].replacing("\"job\":\"job-4\"", with: "\"job\":\"job-5\"")
         #expect(try await audit(lines[..<4] + [changed] + lines[5...]) == ["result-differs-from-job"])
+        // By itself, without the jobs
+        try Files.writeAtomically(Array((lines[..<4] + lines[5...]).joined().utf8), to: path)
+        let alone = try await self.audit(ExportedResultStream(path: path, stream: lab.name, jobs: nil))
+        #expect(alone.findings.map(\.code) == [.jobWithoutResult] && alone.findings.first?.offset == Offset(4) && alone.outside == 9)
+        #expect(throws: ResultExportError.self) { try ExportedResultStream(path: path, stream: "another", jobs: nil) }
         await #expect(throws: ResultExportError.self) { try await audit(lines + [lines[4]]) }
         await #expect(throws: ResultExportError.self) { try await audit(lines + [String(lines[4].dropLast(9))]) }
     }

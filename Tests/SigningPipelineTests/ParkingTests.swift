@@ -84,6 +84,28 @@ import Testing
         try await run.value
     }
 
+    /// What waits for a stamp cannot be signed now; what nobody has read may be of the other profile. Without the key nothing can.
+    @Test(.timeLimit(.minutes(1))) func jobsThatWaitForAStampAreNotSignable() async throws {
+        var lab = PipelineLab()
+        lab.settings.endsWithLog = false
+        lab.settings.inFlightMax = 30
+        lab.authority.set(isAway: true)
+        for index in 0..<50 { await lab.storage.enqueue(.test("job-\(index)", profile: "p256-t")) }
+        let pipeline = try lab.pipeline(await lab.log())
+        let run = Task { try await pipeline.run() }
+        while lab.metric("tanba_jobs_parked") < 30 || lab.metric("tanba_signable_jobs") != 20 { await Task.yield() }
+        #expect(lab.metric("tanba_useful_workers") == 1)
+        lab.signer.set(isAway: true)
+        while lab.metric("tanba_signable_jobs") != 0 || lab.metric("tanba_useful_workers") != 0 { await Task.yield() }
+        lab.signer.set(isAway: false)
+        lab.authority.set(isAway: false)
+        while await lab.storage.resultCount < 50 { await Task.yield() }
+        while lab.metric("tanba_signable_jobs") != 0 { await Task.yield() }
+        await pipeline.drain()
+        try await run.value
+        try await expectAllStamped(lab, 50)
+    }
+
     @Test(.timeLimit(.minutes(1))) func aDrainLeavesParkedJobsToTheNext() async throws {
         var lab = PipelineLab()
         lab.settings.endsWithLog = false

@@ -17,7 +17,8 @@ public struct AuditReport: Sendable {
     public internal(set) var doubled = 0
     /// Job records at the ends of partitions that have no result yet.
     public internal(set) var pending = 0
-    /// Results whose job records are not there any more: deleted with their time, they are beyond this audit.
+    /// Results whose job records are not there any more, as they were deleted with their time: judged by themselves, the signature over
+    /// the digest that they name.
     public internal(set) var outside = 0
     /// Job records that retention deleted before anybody read them.
     public internal(set) var deletedUnread = 0
@@ -142,7 +143,7 @@ public struct AuditReport: Sendable {
     public var text: String {
         var text = "stream \(stream): \(jobs) jobs, \(results) results: \(signed) signed, \(refused) refused, \(duplicate) duplicate\n"
         text += "lost \(lost), doubled \(doubled), pending \(pending)\(deletedUnread > 0 ? ", deleted unread \(deletedUnread)" : "")\n"
-        if outside > 0 { text += "\(outside) results of jobs that were deleted with their time: beyond this audit\n" }
+        if outside > 0 { text += "\(outside) results whose jobs are not there: judged by themselves, each over the digest that it names\n" }
         if unjudged > 0 { text += "\(unjudged) jobs whose results may have been deleted with their time: not judged\n" }
         if packagesComplete + packagesIncomplete > 0 { text += "packages: \(packagesComplete) complete, \(packagesIncomplete) incomplete\n" }
         if packagesUnjudged > 0 { text += "\(packagesUnjudged) of these are of a time of which records were deleted: not judged\n" }
@@ -151,6 +152,7 @@ public struct AuditReport: Sendable {
         if findingCount > findings.count { text += "… and \(findingCount - findings.count) more\n" }
         guard isClean else { return text + "\(findingCount) findings\n" }
         let isWhole = outside + unjudged + packagesUnjudged == 0
+        if jobs == 0, outside > 0 { return text + "clean: one result for each job, and every signature holds over the digest that it names\n" }
         return text + "clean: every job\(isWhole ? "" : " that could be judged") has its one result, and every signature holds\n"
     }
 }

@@ -16,9 +16,9 @@ struct PackageTally {
     private static let secondsToEnqueue = 3600.0
 
     mutating func note(
-        _ package: Package, _ facts: PairCheck.Facts, at position: (Partition, Offset), enqueued: Date, _ report: inout AuditReport
+        _ package: Package, _ facts: PairCheck.Facts, _ job: JobIDDigest, at position: (Partition, Offset), enqueued: Date,
+        _ report: inout AuditReport
     ) {
-        guard let job = facts.fingerprint?.id else { return }
         var tally = packages[package.id] ?? Tally(count: package.count, began: enqueued)
         tally.began = min(tally.began, enqueued)
         func disagrees(_ sentence: String) {

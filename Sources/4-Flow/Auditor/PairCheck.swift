@@ -61,6 +61,33 @@ struct PairCheck: Sendable {
         return facts
     }
 
+    /// Checks what a result tells of itself when its job record is not there any more: its signature over the digest that it names itself.
+    func checkAlone(_ record: StreamRecord, _ result: JobResult) -> Facts {
+        var facts = Facts(jobID: result.job, package: result.package, outcome: result.outcome)
+        func found(_ code: Finding.Code, _ sentence: String) {
+            facts.findings.append(Finding(code, job: facts.jobID, partition: partition, offset: result.source.offset, sentence))
+        }
+        for difference in misdirections(result) { found(.resultDiffersFromJob, difference) }
+        guard case .signed(let signature, let signer, let timestamp) = result.outcome, let digest = result.digest else { return facts }
+        if record.key.map({ $0.elementsEqual((result.job ?? "").utf8) }) != true { found(.resultDiffersFromJob, "its key is not the id of its job") }
+        let verdict = judge.judge(signature.value) { $0 == digest.algorithm ? digest.value : nil }
+        switch verdict {
+        case .unsound(let faults):
+            for fault in faults { found(Finding.Code(rawValue: fault.code), fault.sentence) }
+        case .sound(let sound):
+            for difference in differences(signature, signer, timestamp, sound) { found(.resultDiffersFromSignature, difference) }
+        }
+        return facts
+    }
+
+    /// Where the result says that its job stands, if not where results of this partition's jobs stand.
+    private func misdirections(_ result: JobResult) -> [String] {
+        var differences: [String] = []
+        if result.source.topic != stream + ".jobs" { differences.append("it names the topic \(result.source.topic)") }
+        if result.source.partition != partition { differences.append("it names the partition \(result.source.partition)") }
+        return differences
+    }
+
     /// A job must stand under its id, in the partition that murmur2 gives it.
     private func misplacement(of job: Job, _ record: StreamRecord) -> String? {
         guard let key = record.key, key.elementsEqual(job.id.utf8) else { return "the job record's key is not the job id" }
@@ -73,8 +100,7 @@ struct PairCheck: Sendable {
     {
         var differences: [String] = []
         if resultRecord.key != record.key { differences.append("its key is not that of the job record") }
-        if result.source.topic != stream + ".jobs" { differences.append("it names the topic \(result.source.topic)") }
-        if result.source.partition != partition { differences.append("it names the partition \(result.source.partition)") }
+        differences += misdirections(result)
         let expected = job.map { ($0.id, $0.package, $0.document?.id, $0.digest, $0.attributes) }
         let id = expected?.0 ?? unreadable?.id
         if result.job != id { differences.append("it names the job \(result.job ?? "null")") }

@@ -28,9 +28,12 @@ struct PartitionAudit {
     /// The job of the first result that is there; results of earlier jobs were deleted, if any were.
     private var firstSource: Offset?
     private var deletedJobs: DeletedJobs
-    /// When the first job that has its result was written.
-    private var firstPaired: Date?
-    private var signed: [JobIDDigest: (offset: Offset, content: ContentDigest)] = [:]
+    /// When the first of what could be judged was written.
+    private var firstSeen: Date?
+    /// The content is nil where the job record was not there to tell it.
+    private var signed: [JobIDDigest: (offset: Offset, content: ContentDigest?)] = [:]
+    /// Results whose job records are not there, to be judged by themselves.
+    private var alone: [(record: StreamRecord, result: JobResult)] = []
 
     private struct Missing {
         let job: String?
@@ -112,10 +115,8 @@ struct PartitionAudit {
         if pending.count < AuditReport.findingsMax { pending.append((job.offset, id(of: job))) }
     }
 
-    /// Records before this time were deleted; nil when none were.
-    var horizon: Date? {
-        partition.firstJob == Offset(0) && partition.firstResult == Offset(0) ? nil : firstPaired ?? .distantFuture
-    }
+    /// Results of jobs from before this time were deleted; nil when none were.
+    var horizon: Date? { partition.firstResult == Offset(0) ? nil : firstSeen ?? .distantFuture }
 
     /// From this job on results are there, if the jobs have any.
     private var firstJudged: Offset { partition.firstResult == Offset(0) ? Offset(0) : firstSource ?? partition.endOfJobs }
@@ -151,18 +152,26 @@ struct PartitionAudit {
 
     /// Jobs that are deleted and have no result. A single one may have been the mark of an enqueuer's transaction, where there are such.
     private func noteDeletedJobs(_ report: inout AuditReport) {
-        for gap in deletedJobs.withoutResult(before: partition.firstJob) {
+        for gap in deletedJobs.withoutResult(before: partition.isWithoutJobs ? Offset(0) : partition.firstJob) {
             let count = Int(gap.upperBound.rawValue - gap.lowerBound.rawValue)
             if count == 1, !holes.isEmpty {
                 report.unjudged += 1
+                continue
+            }
+            let jobs = "the jobs at offsets \(gap.lowerBound) to \(gap.upperBound.rawValue - 1) of partition \(partition.partition)"
+            guard !partition.isWithoutJobs else {
+                report.lost += count
+                report.add(
+                    Finding(
+                        .jobWithoutResult, partition: partition.partition, offset: gap.lowerBound,
+                        "\(jobs) have no result, later ones have (marks of an enqueuer's transactions look the same without the jobs)"))
                 continue
             }
             report.deletedUnread += count
             report.add(
                 Finding(
                     .jobsDeletedUnread, partition: partition.partition, offset: gap.lowerBound,
-                    "the jobs at offsets \(gap.lowerBound) to \(gap.upperBound.rawValue - 1) of partition \(partition.partition) are deleted and have no"
-                        + " result: retention took them before they were read"))
+                    "\(jobs) are deleted and have no result: retention took them before they were read"))
         }
     }
 
@@ -179,11 +188,12 @@ struct PartitionAudit {
         }
         report.noteResult(result, of: nil, record)
         if source < partition.firstJob {
-            // Its job was deleted with its time (retention): nothing to compare with.
+            // Its job was deleted with its time (retention): nothing to compare with but itself.
             report.outside += 1
             switch deletedJobs.note(source) {
-            case .inOrder: break
+            case .inOrder: alone.append((record, result))
             case .late:
+                alone.append((record, result))
                 found(.resultOutOfOrder, result, source, "its result, record \(record.offset), stands behind that of a later job", &report)
             case .taken: noteDouble(result, record, &report, isCounted: true)
             }
@@ -232,6 +242,33 @@ struct PartitionAudit {
     private func id(of job: StreamRecord) -> String? { job.key.map { String(decoding: $0, as: UTF8.self) } }
 }
 
+// MARK: - What a result says whose job is not there
+
+extension PartitionAudit {
+    /// The results that came since the last call.
+    mutating func takeAlone() -> [(record: StreamRecord, result: JobResult)] {
+        defer { alone = [] }
+        return alone
+    }
+
+    mutating func noteAlone(
+        _ record: StreamRecord, _ result: JobResult, _ facts: PairCheck.Facts, _ report: inout AuditReport, _ packages: inout PackageTally
+    ) {
+        for finding in facts.findings { report.add(finding) }
+        guard let job = result.job, case let id = JobIDDigest(ofKey: Array(job.utf8)) else { return }
+        let position = (partition.partition, result.source.offset)
+        firstSeen = min(firstSeen ?? record.time, record.time)
+        if let package = facts.package { packages.note(package, facts, id, at: position, enqueued: record.time, &report) }
+        guard case .signed = result.outcome else { return }
+        if let first = signed[id] {
+            report.doubled += 1
+            found(.signedTwice, result, result.source.offset, "its id was signed before, at offset \(first.offset)", &report)
+        } else {
+            signed[id] = (result.source.offset, nil)
+        }
+    }
+}
+
 // MARK: - What a pair says, beside what came before
 
 extension PartitionAudit {
@@ -244,8 +281,10 @@ extension PartitionAudit {
             report.add(Finding(code, job: facts.jobID, partition: partition.partition, offset: pair.job.offset, sentence))
         }
         let position = (partition.partition, pair.job.offset)
-        firstPaired = min(firstPaired ?? pair.job.time, pair.job.time)
-        if let package = facts.package { packages.note(package, facts, at: position, enqueued: pair.job.time, &report) }
+        firstSeen = min(firstSeen ?? pair.job.time, pair.job.time)
+        if let package = facts.package, let id = facts.fingerprint?.id {
+            packages.note(package, facts, id, at: position, enqueued: pair.job.time, &report)
+        }
         levels.note(facts, at: position)
         guard let fingerprint = facts.fingerprint else { return }
         let first = signed[fingerprint.id]
@@ -263,13 +302,13 @@ extension PartitionAudit {
                 if at != partition.partition { found(.duplicateUnfounded, "it points into partition \(at)", &report) }
                 return
             }
-            guard let first, first.offset == offset, first.content == fingerprint.content else {
+            guard let first, first.offset == offset, first.content == nil || first.content == fingerprint.content else {
                 return found(.duplicateUnfounded, "no signed job of its id and content stands at offset \(offset)", &report)
             }
         case .refused(let refusal) where refusal.code == .jobConflict:
             // The job it conflicts with may have been deleted with its time.
             guard first != nil || partition.firstJob == Offset(0) && partition.firstResult == Offset(0) else { return }
-            guard let first, first.content != fingerprint.content else {
+            guard let first, first.content == nil || first.content != fingerprint.content else {
                 return found(.refusalUnfounded, "no signed job of its id with other content stands before it", &report)
             }
         case .refused: break

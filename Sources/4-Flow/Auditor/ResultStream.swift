@@ -28,6 +28,15 @@ public struct AuditedPartition: Sendable, Hashable {
     public let endOfJobs: Offset
     /// The offset of the first result record that is still there; more than 0 when older ones were deleted.
     public let firstResult: Offset
+    /// Nothing is known of the jobs: results are judged by themselves.
+    public var isWithoutJobs: Bool { firstJob == Self.unknown }
+
+    private static let unknown = Offset(.max)
+
+    /// A partition of which there are results alone.
+    public init(resultsAloneOf partition: Partition, firstResult: Offset) {
+        self.init(partition: partition, firstJob: Self.unknown, endOfJobs: Self.unknown, firstResult: firstResult)
+    }
 
     public init(partition: Partition, firstJob: Offset, endOfJobs: Offset, firstResult: Offset = Offset(0)) {
         self.partition = partition

@@ -45,6 +45,7 @@ public struct StreamAudit: Sendable {
                 from = last.offset.next
                 let pairs = try await audit.pair(jobs, with: &results, &report)
                 await compare(pairs, &audit, &report, &packages, &levels)
+                await judgeAlone(&audit, &report, &packages)
                 progress(report.jobs, total)
             }
             var isMore = true
@@ -52,6 +53,7 @@ public struct StreamAudit: Sendable {
                 var late: [Pair] = []
                 isMore = try await audit.drain(&results, limit: Self.batchMax, &late, &report)
                 await compare(late, &audit, &report, &packages, &levels)
+                await judgeAlone(&audit, &report, &packages)
             }
             audit.finish(&report, allowsPending: allowsPending)
             horizon = [horizon, audit.horizon].compactMap { $0 }.max()
@@ -59,6 +61,13 @@ public struct StreamAudit: Sendable {
         levels.finish(&report, changed: levelsChanged)
         packages.finish(&report, allowsPending: allowsPending, horizon: horizon)
         return report
+    }
+
+    /// Results whose jobs are not there.
+    private func judgeAlone(_ audit: inout PartitionAudit, _ report: inout AuditReport, _ packages: inout PackageTally) async {
+        let alone = audit.takeAlone()
+        let facts = await CPUWork.map(alone) { [check = audit.check] entry in check.checkAlone(entry.record, entry.result) }
+        for (entry, facts) in zip(alone, facts) { audit.noteAlone(entry.record, entry.result, facts, &report, &packages) }
     }
 
     /// Checks pairs in parallel, then one after the other with what came before them.

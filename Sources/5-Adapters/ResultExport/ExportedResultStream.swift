@@ -5,11 +5,11 @@ public import SigningModel
 /// A stream whose results are read from an export and whose jobs are read where they are: for an auditor who has to judge results that
 /// retention has taken from the topic, or a file that somebody handed over.
 ///
-/// What is kept of the file is the place of each line, 16 bytes.
+/// Without the stream the results are judged by themselves. What is kept of the file is the place of each line, 16 bytes.
 public actor ExportedResultStream: ResultStream, LaneActor {
     public nonisolated let name: String
     public nonisolated let lane = SerialLane(label: "tanba.exported-results")
-    private let jobs: any ResultStream
+    private let jobs: (any ResultStream)?
     private let file: LineFile
     private let lines: [Partition: [Line]]
 
@@ -20,12 +20,14 @@ public actor ExportedResultStream: ResultStream, LaneActor {
 
     /// Reads through the file once.
     ///
-    /// - Parameter jobs: the same stream, for its jobs.
+    /// - Parameters:
+    ///   - stream: whose results these should be.
+    ///   - jobs: the same stream, for its jobs; nil when they are not to be had.
     /// - Throws: `ResultExportError` for a file that is no export of this stream or ends within a line; `SystemError`, `FileProblem`.
-    public init(path: String, jobs: any ResultStream) throws {
+    public init(path: String, stream: String, jobs: (any ResultStream)?) throws {
         let file = try LineFile(path: path, isWritten: false)
-        let lines = try Self.lines(of: file, stream: jobs.name)
-        (name, self.jobs, self.file, self.lines) = (jobs.name, jobs, file, lines)
+        let lines = try Self.lines(of: file, stream: stream)
+        (name, self.jobs, self.file, self.lines) = (stream, jobs, file, lines)
     }
 
     private static func lines(of file: LineFile, stream: String) throws -> [Partition: [Line]] {
@@ -45,6 +47,9 @@ public actor ExportedResultStream: ResultStream, LaneActor {
 
     /// Those of the jobs; which results there are is told by the file's first lines.
     public func partitions() async throws -> [AuditedPartition] {
+        guard let jobs else {
+            return lines.sorted { $0.key < $1.key }.map { AuditedPartition(resultsAloneOf: $0.key, firstResult: $0.value.first?.offset ?? Offset(0)) }
+        }
         let partitions = try await jobs.partitions()
         if let stranger = lines.keys.max(), stranger.rawValue >= partitions.count {
             throw ResultExportError(path: file.path, line: nil, "has results of partition \(stranger), the stream has \(partitions.count) partitions")
@@ -56,7 +61,7 @@ public actor ExportedResultStream: ResultStream, LaneActor {
     }
 
     public func jobs(of partition: Partition, from: Offset, limit: Int) async throws -> [StreamRecord] {
-        try await jobs.jobs(of: partition, from: from, limit: limit)
+        try await jobs?.jobs(of: partition, from: from, limit: limit) ?? []
     }
 
     public func results(of partition: Partition, from: Offset, limit: Int) async throws -> [StreamRecord] {

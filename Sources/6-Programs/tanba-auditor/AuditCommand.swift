@@ -14,7 +14,7 @@ struct AuditCommand {
             Option("stream", short: "s", argument: "NAME", help: "a stream of Kafka, with --bootstrap"),
             Option("bootstrap", argument: "HOST:PORT,…", help: "Kafka's brokers"),
             Option("client-properties", argument: "FILE", help: "librdkafka's settings for them, a NAME=VALUE a line"),
-            Option("export", argument: "FILE", help: "take the results from a file of tanba results --export; the stream gives the jobs"),
+            Option("export", argument: "FILE", help: "the results in a file of tanba results --export; with --bootstrap against their jobs"),
             Option("log", argument: "DIR", help: "an embedded log instead: the folder given to tanba sign --out"),
             .trust, .timeStampTrust,
             Option("pending-allowed", argument: nil, help: "jobs that wait for their result are no finding: the stream is in use"),
@@ -46,13 +46,14 @@ struct AuditCommand {
         let export = invocation.value("export")
         switch (invocation.value("log"), invocation.value("stream"), invocation.value("bootstrap")) {
         case (let log?, nil, nil) where export == nil: stream = try EmbeddedResultStream(directory: log)
+        case (nil, let name?, nil) where export != nil: stream = try ExportedResultStream(path: export!, stream: name, jobs: nil)
         case (nil, let name?, let bootstrap?):
             let properties = try invocation.value("client-properties").map { path in
                 try ClientProperties.parse(String(decoding: Files.read(path, atMost: 1 << 20), as: UTF8.self), file: path)
             }
             let kafka = KafkaResultStream(
                 bootstrap: bootstrap, stream: name, properties: properties ?? [:], report: .text(program: "tanba-auditor", minimum: .warning))
-            stream = try export.map { try ExportedResultStream(path: $0, jobs: kafka) } ?? kafka
+            stream = try export.map { try ExportedResultStream(path: $0, stream: name, jobs: kafka) } ?? kafka
         default: throw UsageError(description: "name a stream with --stream and --bootstrap, or a folder with --log")
         }
     }
