@@ -43,7 +43,7 @@ public struct KafkaTrouble: Sendable {
         case .messageTooLarge:
             "raise max.message.bytes of the topic: Tanba writes results of up to 256 KiB in batches of up to 1 MB"
         case .unknownTopicOrPartition, .unknownTopic, .unknownPartition:
-            "check the name, or make the topic"
+            "check the name, or make what is missing with Deploy/topics create"
         case .invalidTransactionTimeout:
             "lower transaction.timeout.ms in the client's properties, or raise transaction.max.timeout.ms of the brokers"
         case .fencedInstance:
