@@ -1,5 +1,6 @@
 """Compares what is with what must be. Changes nothing."""
 from .access import Rule, listed
+from .cluster import copies
 from .stream import TRANSACTION_TIMEOUT, days
 from .wire import Refusal
 
@@ -24,6 +25,8 @@ class Check:
         self.brokers()
         self.neighbours()
         self.rights()
+        if stream.copies < 3:
+            self.notes.append(f"copies: {stream.copies}. The loss of a broker then stops the stream, or loses it; three brokers are what holds")
 
     def found(self, *words):
         self.deviations.append(Deviation(*map(str, words)))
@@ -37,7 +40,7 @@ class Check:
                 self.found(topic, "not there", "a topic", "a stream is its three topics", "Deploy/topics create makes it")
                 continue
             counts[topic] = len(partitions)
-            self.copies(topic, partitions)
+            self.spread(topic, partitions)
             settings = self.cluster.settings(topic)
             for demand in demands:
                 value = settings.get(demand.name)
@@ -48,14 +51,14 @@ class Check:
                 self.mendable.setdefault(topic, {})[demand.name] = demand.value
         self.partition_counts(counts)
 
-    def copies(self, topic, partitions):
-        copies = min(len(partition.replicas) for partition in partitions.values())
-        if copies < self.stream.copies:
-            self.found(f"{topic} copies", copies, f"at least {self.stream.copies}", "what a broker held alone is lost with it",
+    def spread(self, topic, partitions):
+        if copies(partitions) < self.stream.copies:
+            self.found(f"{topic} copies", copies(partitions), f"at least {self.stream.copies}", "what a broker held alone is lost with it",
                        "spread the partitions with kafka-reassign-partitions.sh")
-        for index, partition in sorted(partitions.items()):
-            if len(partition.in_sync) < len(partition.replicas):
-                self.notes.append(f"{topic}:{index} has {len(partition.in_sync)} of {len(partition.replicas)} copies in sync just now")
+        behind = [partition for partition in partitions.values() if len(partition.in_sync) < len(partition.replicas)]
+        if behind:
+            fewest = min(len(partition.in_sync) for partition in behind)
+            self.notes.append(f"{topic}: {len(behind)} of {len(partitions)} partitions have copies that are not in sync just now; one has {fewest}")
 
     def partition_counts(self, counts):
         wanted = self.stream.partitions or next(iter(counts.values()), None)
@@ -90,10 +93,9 @@ class Check:
         for topic, setting, holds in (("__consumer_offsets", "offsets.topic", "positions"),
                                       ("__transaction_state", "transaction.state.log", "the state of transactions")):
             partitions = self.cluster.partitions(topic)
-            copies = min(len(partition.replicas) for partition in partitions.values()) if partitions else \
-                min(int(of.get(f"{setting}.replication.factor", 3)) for of in settings.values())
-            if copies < self.stream.copies:
-                self.found(f"{topic} copies", copies, f"at least {self.stream.copies}",
+            found = copies(partitions) if partitions else min(int(of.get(f"{setting}.replication.factor", 3)) for of in settings.values())
+            if found < self.stream.copies:
+                self.found(f"{topic} copies", found, f"at least {self.stream.copies}",
                            f"it has {holds}, which are lost with the broker that held them alone",
                            f"spread it with kafka-reassign-partitions.sh, and set {setting}.replication.factor of the brokers")
 

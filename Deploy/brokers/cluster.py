@@ -9,6 +9,11 @@ TOPIC, BROKER = 2, 4
 UNKNOWN_TOPIC, ALREADY_EXISTS = 3, 36
 
 
+def copies(partitions):
+    """That each partition has, or should have where a broker is down."""
+    return min(len(partition.replicas) for partition in partitions.values())
+
+
 class Cluster:
     def __init__(self, bootstrap, security=None):
         self.bootstrap, self.security = bootstrap, security

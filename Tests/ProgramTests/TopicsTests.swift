@@ -68,7 +68,8 @@ import Testing
             #expect(ended.errors.contains(word), "\(ended)", sourceLocation: location)
             return ended.status
         }
-        #expect(try await status(["--replicas", "2"], says: "--replicas 2") == 2)
+        #expect(try await status(["--min-insync", "5"], says: "--min-insync 5") == 2)
+        #expect(try await status(["--stream", "not-there", "--replicas", "2"], says: "--replicas 2") == 2)
         #expect(try await status(["--ledger-retention", "1d"], says: "--ledger-retention") == 2)
         #expect(try await status(["--bootstrap", "127.0.0.1:1"], says: "refused") == 3)
         #expect(try await status([], as: "nobody", says: "TOPIC_AUTHORIZATION_FAILED; check needs the rights Describe") == 3)
@@ -89,6 +90,11 @@ import Testing
         let deviations = try TopicsReport(ended).deviations
         #expect(deviations.map(\.what) == ["jobs", "results", "ledger"].map { "\(secured.stream).\($0) retention.ms" }, "\(ended)")
         #expect(deviations.allSatisfy { $0.must.contains("100 days") })
+        // copies that cannot be made are a deviation of topics that are there
+        let copies = try await secured.topics("check", ["--partitions", "2", "--replicas", "2", "--json"])
+        let few = try TopicsReport(copies).deviations.filter { $0.what.hasPrefix(secured.stream) }
+        #expect(few.map(\.what) == ["jobs", "results", "ledger"].map { "\(secured.stream).\($0) copies" }, "\(copies)")
+        #expect(few.allSatisfy { $0.found == "1" }, "\(copies)")
         let enough = try await secured.topics("check", ["--partitions", "2", "--jobs-per-day", "1000000"])
         #expect(enough.status == 0, "\(enough)")
     }
