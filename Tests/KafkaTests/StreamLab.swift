@@ -19,12 +19,12 @@ struct StreamLab {
     var ledger: String { name + ".ledger" }
     var group: String { "tanba-" + name }
 
-    init(_ broker: TestBroker? = nil, partitions: Int, resultBytesMax: Int? = nil) throws {
+    init(_ broker: TestBroker? = nil, partitions: Int, resultBytesMax: Int? = nil, replication: Int = 1) throws {
         self.broker = try broker ?? TestBroker.shared.get()
         self.partitions = partitions
-        try self.broker.createTopics(jobs, ledger, partitions: partitions)
+        try self.broker.createTopics(jobs, ledger, partitions: partitions, replication: replication)
         try self.broker.createTopics(
-            results, partitions: partitions, settings: resultBytesMax.map { ["max.message.bytes": String($0)] } ?? [:])
+            results, partitions: partitions, replication: replication, settings: resultBytesMax.map { ["max.message.bytes": String($0)] } ?? [:])
     }
 
     func log(
@@ -119,18 +119,21 @@ extension KafkaJobLog {
         return records
     }
 
+    /// Waits for a log that is away, two minutes at most.
     func receivePatiently(_ demand: Demand) async throws -> Intake {
+        let end = ContinuousClock.now + .seconds(120)
         while true {
             do throws(JobLogError) { return try receive(demand) } catch {
-                guard error.kind == .unavailable else { throw error }
+                guard error.kind == .unavailable, ContinuousClock.now < end else { throw error }
             }
         }
     }
 
     func publishPatiently(_ batch: PublishedBatch) async throws -> Publication {
+        let end = ContinuousClock.now + .seconds(120)
         while true {
             do throws(JobLogError) { return try publish(batch) } catch {
-                guard error.kind == .unavailable else { throw error }
+                guard error.kind == .unavailable, ContinuousClock.now < end else { throw error }
             }
         }
     }

@@ -10,9 +10,9 @@ extension KafkaClient {
 }
 
 extension TestBroker {
-    func createTopics(_ names: String..., partitions: Int, settings: [String: String] = [:]) throws {
+    func createTopics(_ names: String..., partitions: Int, replication: Int = 1, settings: [String: String] = [:]) throws {
         let admin = try Admin(properties: ["bootstrap.servers": bootstrap], log: KafkaClient.silent)
-        try admin.create(names.map { .init($0, partitions: partitions, replication: 1, settings: settings) }, within: .seconds(30))
+        try admin.create(names.map { .init($0, partitions: partitions, replication: replication, settings: settings) }, within: .seconds(30))
         for name in names {
             // the controller knows them at once, the broker a moment later
             try retrying { guard try admin.partitionCount(of: name, within: .seconds(5)) == partitions else { throw NotYet() } }

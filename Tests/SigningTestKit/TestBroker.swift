@@ -46,7 +46,8 @@ public final class TestBroker: Sendable {
         self.script = script
     }
 
-    private init(outside: String) {
+    /// A broker that somebody else holds.
+    public init(outside: String) {
         bootstrap = outside
         script = nil
         secured = nil
@@ -80,4 +81,6 @@ public final class TestBroker: Sendable {
 public struct TestBrokerError: Error, CustomStringConvertible {
     public let what: String
     public var description: String { "test broker: \(what)" }
+
+    public init(what: String) { self.what = what }
 }

@@ -154,7 +154,7 @@ public struct TanbaConfiguration: Sendable {
         public var stampDeadline: Duration = .seconds(4 * 3600)
         /// Of how many signatures by a key in a file one is checked.
         public var fileKeySampling = 100
-        /// Signed jobs of a partition that are known again; an id beyond them could be signed a second time. 32 bytes each.
+        /// How many job records of a partition back an id is known again; beyond them it is a new job. 40 to 48 bytes each that was signed.
         public var knownJobs = 50_000
     }
 }

@@ -9,7 +9,7 @@ import SigningModel
 ///     id      16 bytes  beginning of the SHA-256 of the job's id
 ///     content 12 bytes  beginning of the SHA-256 of its content (`JobFingerprint`)
 ///
-/// Numbers are big-endian. There is a record also when nothing was signed.
+/// docs/schemas/ledger.md. Numbers are big-endian. There is a record also when nothing was signed.
 struct LedgerRecord: Equatable {
     var from: Offset
     /// Not before `from`.

@@ -130,7 +130,8 @@ extension KafkaJobLog {
             guard ContinuousClock.now < end else {
                 throw JobLogError(
                     .unavailable, reason: "\(topics.ledger):\(partition) does not yet show what the group has committed up to \(committed)",
-                    remedy: "it is read again; a transaction under way there ends by itself after its timeout")
+                    remedy: "it is read again; a transaction under way there ends after its timeout; one that never does is found by "
+                        + "kafka-transactions.sh --bootstrap-server \(settings.bootstrap) find-hanging, and ended by abort")
             }
         }
     }
