@@ -6,7 +6,9 @@ import OperatingSystem
 func measureBacklogCPU(_ measure: String, _ effort: Effort, _ scene: Scene) async throws -> Outcome {
     let runs = try await Runs.taken(effort, scene)
     let (long, short) = (runs.long.map(\.cpu), runs.short.map(\.cpu))
-    return outcome(measure, .microseconds, long, short, remarks: ["\(runs.jobs) signed each, \(runs.waiting) waiting at the end"])
+    var outcome = outcome(measure, .microseconds, long, short, remarks: ["\(runs.jobs) signed each, \(runs.waiting) waiting at the end"])
+    outcome.rates = (quantile(runs.long.map(\.rate), 0.5), quantile(runs.short.map(\.rate), 0.5))
+    return outcome
 }
 
 /// The most memory that those processes had.
@@ -29,6 +31,8 @@ private struct Runs {
     struct Run {
         var cpu: Double
         var megabytes: Double
+        /// Jobs a second from the first commit to the last.
+        var rate: Double
     }
 
     var long: [Run] = []
@@ -59,12 +63,16 @@ private struct Runs {
         if keepsShort { try await stream.enqueue(10_000 - (stream.enqueued - before), .p256) }
         let worker = try kafka.startWorker("w1", stream, .p256, kafka.scene.fastToken)
         defer { worker.stop() }
-        var done = before
+        let first = try await stream.wait(until: before + 1, by: worker)
+        let start = ContinuousClock.now
+        var done = first
         while done < before + jobs {
             done = try await stream.wait(until: min(done + 1, before + jobs), by: worker)
             let waiting = stream.enqueued - done
             if keepsShort, waiting < 5000 { try await stream.enqueue(10_000 - waiting, .p256) }
         }
-        return Run(cpu: worker.cpu / Double(done - before), megabytes: worker.peakMegabytes)
+        return Run(
+            cpu: worker.cpu / Double(done - before), megabytes: worker.peakMegabytes,
+            rate: Double(done - first) / ((ContinuousClock.now - start) / .seconds(1)))
     }
 }

@@ -26,6 +26,7 @@ import SigningPipeline
         ], exitStatuses: ExitStatus.explanations)
 
     static func main() async {
+        HeapLimit.prepare()
         ProcessHardening.disableCoreDumps()
         SecureHeap.prepare()
         switch program.parse(Array(CommandLine.arguments.dropFirst())) {
