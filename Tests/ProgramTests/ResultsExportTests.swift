@@ -98,6 +98,28 @@ import Testing
         #expect(try await lab.stand.run("tanba", ["results", "--stream", lab.stream]).status == 1)
     }
 
+    /// Signed by a worker, exported, and audited: against the jobs, and by itself where there is no broker.
+    @Test func anExportIsAudited() async throws {
+        let lab = try await WorkerStand()
+        try lab.stand.writeDocuments(6)
+        try await lab.enqueue()
+        let worker = try lab.startWorker()
+        #expect(try await lab.results(of: "package").count == 6)
+        try await lab.drain(worker)
+        let exported = try await lab.stand.run("tanba", ["results", "--stream", lab.stream, "--export", "results.jsonl"])
+        #expect(exported.status == 0, "\(exported)")
+        try await lab.stand.audit(["--stream", lab.stream, "--bootstrap", lab.bootstrap, "--export", "results.jsonl"], signed: 6)
+        let trust = ["--trust", lab.stand.lab.sandbox + "/pki/ca.pem", "--tsa-trust", lab.stand.lab.sandbox + "/pki/tsa-ca.pem"]
+        let alone = ["audit", "--stream", lab.stream, "--export", "results.jsonl"] + trust
+        let clean = try await lab.stand.run("tanba-auditor", alone)
+        #expect(clean.status == 0 && clean.output.contains("6 signed") && clean.output.contains("1 complete"), "\(clean)")
+        let text = String(decoding: try lab.stand.read("results.jsonl"), as: UTF8.self)
+        let digest = try #require(text.range(of: #""digest":{"algorithm":"sha256","value":""#)).upperBound
+        try lab.stand.write(text.replacingCharacters(in: digest...digest, with: text[digest] == "A" ? "B" : "A"), to: "results.jsonl")
+        let forged = try await lab.stand.run("tanba-auditor", alone)
+        #expect(forged.status == 1 && forged.output.contains("document-digest-differs"), "\(forged)")
+    }
+
     @Test(arguments: [
         ["--wait", "--follow", "--package", "p"], ["--export", "f", "--package", "p"], ["--export", "f", "--out", "d"],
         ["--export", "f", "--wait", "--package", "p"],
