@@ -156,4 +156,4 @@ class Check:
         verb = "--allow-principal" if rule.allows else "--deny-principal"
         pattern = " --resource-pattern-type prefixed" if rule.prefixed else ""
         host = "" if rule.host == "*" else f" {verb.replace('principal', 'host')} {rule.host}"
-        return f"kafka-acls.sh --remove {verb} {rule.principal}{host} --operation {rule.operation} --{rule.resource} '{rule.name}'{pattern}"
+        return f"kafka-acls.sh --remove {verb} '{rule.principal}'{host} --operation {rule.operation} --{rule.resource} '{rule.name}'{pattern}"
