@@ -19,11 +19,13 @@ import pathlib
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import traceback
 
 import broker
 import judge
@@ -77,11 +79,11 @@ def failpoints(lab):
 def suffer(lab, lanes, brokers):
     """All lanes at once, and the broker is killed now and then. A thread of its own feeds them and looks how far they are."""
     stop = threading.Event()
-    feeder = threading.Thread(target=feed, args=(lab, lanes, stop))
+    feeder = threading.Thread(target=feed, args=(lab, lanes, stop), daemon=True)
     feeder.start()
     try:
         at_once(lanes, Lane.start)
-        threads = [threading.Thread(target=lane.run) for lane in lanes]
+        threads = [threading.Thread(target=lane.run, daemon=True) for lane in lanes]
         for thread in threads:
             thread.start()
         whole, last, told = sum(len(lane.acts) for lane in lanes), 0, time.monotonic()
@@ -110,7 +112,7 @@ def at_once(lanes, what):
         except Exception as error:
             lane.lab.fault(f"{lane.stream}: {type(error).__name__}: {error}")
 
-    threads = [threading.Thread(target=run, args=(lane,)) for lane in lanes]
+    threads = [threading.Thread(target=run, args=(lane,), daemon=True) for lane in lanes]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -121,8 +123,7 @@ def feed(lab, lanes, stop):
     connection, looked = None, 0.0
     while not stop.wait(0.1):
         for lane in lanes:
-            if not lane.load.kcat.stdin.closed:
-                lane.load.turn()
+            lane.load.turn()
         if time.monotonic() - looked < 0.3:
             continue
         looked = time.monotonic()
@@ -155,7 +156,7 @@ def run(wanted, folder):
         (lab.folder / "schedule.json").write_text(json.dumps(schedule, indent=1))
         for number, ((static, workers), acts) in enumerate(zip(LANES, schedule), 1):
             lanes.append(Lane(lab, number, static, workers, wanted.seed, acts))
-        suffer(lab, lanes, max(1, wanted.kills // 100))
+        suffer(lab, lanes, max(1, wanted.kills // 80))
         walked = [point for lane in lanes for point in lane.walked]
         walked += sign_at_failpoints(lab, [point for point in points if plan.is_of_sign(point)])
         return summary(lab, lanes, wanted, points, walked)
@@ -201,15 +202,24 @@ def main():
         print("SKIPPED: the crash matrix, kills of workers at a real broker; set KAFKA_HOME to an unpacked Kafka (and install Java 17)")
         return 0
     print(f"Crash matrix: seed {wanted.seed}, {wanted.kills} random kills and one at each failpoint", flush=True)
+    # What was started is ended, too, when this is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = tempfile.mkdtemp(prefix="tanba-crash.")
     try:
+        judge.check_itself()
         found = run(wanted, folder)
     except CannotStart as error:
         print(f"Deploy/test crash: {error}\nWhat there is: {folder}", file=sys.stderr)
         return 3
+    except Exception:
+        traceback.print_exc()
+        print(f"✘ the run broke off. Seed {wanted.seed}; what there is: {folder}")
+        return 1
     if wanted.summary:
         wanted.summary.write_text(json.dumps(found, indent=1) + "\n")
     print(page.sentence(found))
+    if wanted.write:
+        page.add(found)
     is_clean = not (found["faults"] or found["lost"] or found["doubled"] or found["outOfOrder"])
     if not is_clean:
         (pathlib.Path(folder) / "summary.json").write_text(json.dumps(found, indent=1) + "\n")
@@ -219,8 +229,6 @@ def main():
         print(f"  kept: {folder}")
     else:
         shutil.rmtree(folder)
-    if wanted.write:
-        page.add(found)
     print("✔ nothing is lost, doubled or out of order")
     return 0
 

@@ -132,17 +132,20 @@ def expectations(jobs):
 
 
 def judge_zombies(lab, verdict, partition, results, zombies):
-    """From where others took a partition to where the zombie was given it again, no result is the zombie's."""
     for zombie in zombies:
-        if partition not in zombie["taken"]:
-            continue
-        begin, end = zombie["taken"][partition], given_again(lab, zombie, partition)
-        for offset, _, _, value in results:
-            result = json.loads(value)
-            job = result["source"]["offset"]
-            if result["worker"] == zombie["worker"] and begin <= job < end:
-                verdict.by_zombies += 1
-                verdict.tell(f"partition {partition}, result {offset} of job {job} is by {zombie['worker']}, which had lost it at {begin}")
+        if partition in zombie["taken"]:
+            judge_zombie(verdict, partition, results, zombie, given_again(lab, zombie, partition))
+
+
+def judge_zombie(verdict, partition, results, zombie, end):
+    """From the job on that others took a partition from, to that from which the zombie was given it again, no result is the zombie's."""
+    begin = zombie["taken"][partition]
+    for offset, _, _, value in results:
+        result = json.loads(value)
+        job = result["source"]["offset"]
+        if result["worker"] == zombie["worker"] and begin <= job < end:
+            verdict.by_zombies += 1
+            verdict.tell(f"partition {partition}, result {offset} of job {job} is by {zombie['worker']}, which had lost it at {begin}")
 
 
 def given_again(lab, zombie, partition):
@@ -154,6 +157,36 @@ def given_again(lab, zombie, partition):
                 return fields["position"]
         life, mark = life + 1, 0
     return float("inf")
+
+
+def check_itself():
+    """What this file is there to find, planted: each must be counted."""
+    def job(offset, key, content):
+        return offset, b"", key.encode(), json.dumps({"digest": {"value": content}, "profile": "p"}).encode()
+
+    def result(offset, source, outcome="signed", worker="w", **more):
+        key = "a" if source in (0, 2) else "b"
+        value = {"job": key, "outcome": outcome, "source": {"partition": 0, "offset": source}, "worker": worker, **more}
+        return offset, b"schema:tanba-result-v1", key.encode(), json.dumps(value).encode()
+
+    jobs = [job(0, "a", "x"), job(1, "b", "y"), job(2, "a", "x")]
+    duplicate = result(2, 2, "duplicate", duplicateOf={"offset": 0})
+    planted = {
+        "nothing": [result(0, 0), result(1, 1), duplicate],
+        "lost": [result(0, 0), duplicate],
+        "doubled": [result(0, 0), result(1, 1), result(2, 1), duplicate],
+        "doubled wrong": [result(0, 0), result(1, 1), result(2, 2)],
+        "out_of_order": [result(0, 1), result(1, 0), duplicate],
+        "wrong": [result(0, 0), result(1, 1, "refused"), duplicate],
+        "by_zombies": [result(0, 0), result(1, 1, worker="z"), duplicate],
+    }
+    for name, results in planted.items():
+        verdict = Verdict("planted")
+        judge_partition(verdict, 0, jobs, results)
+        judge_zombie(verdict, 0, results, {"worker": "z", "taken": {0: 1}}, 2)
+        found = {field for field in ("lost", "doubled", "out_of_order", "wrong", "by_zombies") if getattr(verdict, field)}
+        if found != set(name.split()) - {"nothing"}:
+            raise AssertionError(f"planted {name}, found {found}: {verdict.examples}")
 
 
 def audit(lab, stream):

@@ -201,7 +201,7 @@ class Lane:
             for worker in others:
                 for event in worker.events(marks[worker.name]):
                     if event.get("event") == "partition-taken":
-                        taken[event["fields"]["partition"]] = event["fields"]["position"]
+                        taken.setdefault(event["fields"]["partition"], event["fields"]["position"])
             return lost.keys() <= taken.keys()
 
         if not wait(PATIENCE, is_taken_over):

@@ -25,6 +25,7 @@ class Load:
         self.done = 0
         self.limit = WAITING_MAX
         self.lock = threading.Lock()
+        self.is_closed = False
         if not shutil.which("kcat"):
             raise CannotStart("kcat is missing: Deploy/install")
         # -E: an outage of the broker is waited for
@@ -40,13 +41,19 @@ class Load:
 
     def turn(self):
         """Called some times a second."""
-        if self.waiting < self.limit and self.dice.random() < 0.25:
+        if not self.is_closed and self.waiting < self.limit and self.dice.random() < 0.25:
             self.send(self.dice.randint(1, 12) if self.dice.random() < 0.9 else self.dice.randint(12, 60))
 
     def send(self, count, bytes_each=0):
         with self.lock:
-            self.kcat.stdin.write(b"".join(self.record(bytes_each) for _ in range(count)))
-            self.kcat.stdin.flush()
+            if self.is_closed:
+                return
+            try:
+                self.kcat.stdin.write(b"".join(self.record(bytes_each) for _ in range(count)))
+                self.kcat.stdin.flush()
+            except OSError as error:
+                self.is_closed = True
+                self.lab.fault(f"kcat for {self.stream} takes no more jobs: {error}: {self.log.name}")
 
     def record(self, bytes_each):
         kind = self.dice.random()
@@ -70,7 +77,9 @@ class Load:
 
     def close(self):
         """Waits until the broker has all of it."""
-        self.kcat.stdin.close()
+        with self.lock:
+            self.is_closed = True
+            self.kcat.stdin.close()
         try:
             status = self.kcat.wait(120)
         except subprocess.TimeoutExpired:

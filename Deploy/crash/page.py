@@ -6,7 +6,7 @@ import subprocess
 
 root = pathlib.Path(__file__).resolve().parent.parent.parent
 BEGIN, END = "<!-- runs: Deploy/test crash --write -->\n", "<!-- end -->\n"
-COLUMNS = ["kills", "failpoints", "jobs", "lost", "doubled", "outOfOrder", "surplusKeyOperations", "zombies", "brokerRestarts", "storms", "seconds"]
+COLUMNS = ["kills", "failpoints", "jobs", "lost", "doubled", "outOfOrder", "surplusKeyOperations", "zombies", "brokerRestarts", "storms", "faults", "seconds"]
 
 
 def sentence(found):
@@ -25,13 +25,19 @@ def add(found):
     text = path.read_text()
     head, rest = text.split(BEGIN)
     table, _ = rest.split(END)
-    commit = subprocess.run(["git", "-C", root, "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip() or "unknown"
+    commit = git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--", ":!docs") else "")
     versions = found["versions"]
     cells = [
         datetime.date.today().isoformat(), found["seed"], commit, versions["tanba"], versions["kafka"], versions["librdkafka"],
-        *(found[name] for name in COLUMNS)]
+        *(len(found[name]) if name == "faults" else found[name] for name in COLUMNS)]
     table += "| " + " | ".join(str(cell) for cell in cells) + " |\n"
     path.write_text(head + BEGIN + table + END + "\n" + closing(table) + "\n")
+
+
+def git(*command):
+    """What git says, "unknown" where there is no repository; an empty answer is one."""
+    said = subprocess.run(["git", "-C", root, *command], capture_output=True, text=True)
+    return said.stdout.strip() if said.returncode == 0 else "unknown"
 
 
 def closing(table):

@@ -7,7 +7,7 @@ private let noFailpoints: Comment = "SKIPPED: this build has no failpoints (--tr
 
 /// `tanba sign` is killed at every point of its way and run again: each document has one signature, in the log and in its file.
 @Suite(.enabled(if: Failpoint.areBuiltIn, noFailpoints)) struct FailpointSignTests {
-    /// Points that `tanba sign` never passes, because it has no Kafka; `FailpointWorkerTests` passes them.
+    /// Points that `tanba sign` never passes, because it has no Kafka; the crash matrix (Deploy/crash) passes them, in workers.
     private static let elsewhere = Failpoint.all.filter { $0.rawValue.hasPrefix("kafka-") }
 
     struct Place: Sendable, CustomTestStringConvertible {

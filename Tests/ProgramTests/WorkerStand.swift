@@ -12,10 +12,9 @@ final class WorkerStand: Sendable {
 
     /// - Parameters:
     ///   - limits: `limits` of the configuration.
-    ///   - results: settings of the topic with the results.
     ///   - edit: changes the configuration for this test.
     init(
-        limits: String = "in-flight: 4, batch-results: 2", results: [String] = [], bootstrap: String? = nil, _ edit: (String) -> String = { $0 }
+        limits: String = "in-flight: 4, batch-results: 2", bootstrap: String? = nil, _ edit: (String) -> String = { $0 }
     ) async throws {
         let bootstrap = try bootstrap ?? TestBroker.shared.get().bootstrap
         let stream = "programs-\(UUID().uuidString.lowercased())"
@@ -32,7 +31,7 @@ final class WorkerStand: Sendable {
         self.stream = stream
         self.bootstrap = bootstrap
         for topic in ["jobs", "results", "ledger"] {
-            let made = try await kafka(["create", "\(stream).\(topic)", "2", "cleanup.policy=delete"] + (topic == "results" ? results : []))
+            let made = try await kafka(["create", "\(stream).\(topic)", "2", "cleanup.policy=delete"])
             guard made.status == 0 else { throw ProgramError("\(made)") }
         }
     }
@@ -49,10 +48,9 @@ final class WorkerStand: Sendable {
         #expect(ended.status == 0, "\(ended)", sourceLocation: location)
     }
 
-    func startWorker(failpoint: String? = nil, environment: [String: String] = [:]) throws -> RunningProgram {
+    func startWorker(environment: [String: String] = [:]) throws -> RunningProgram {
         try? FileManager.default.removeItem(atPath: stand("port"))
-        let named = failpoint.map { ["TANBA_FAILPOINT": $0] } ?? [:]
-        return try stand.start("tanba-worker", [], environment: environment.merging(named) { $1 })
+        return try stand.start("tanba-worker", [], environment: environment)
     }
 
     /// Drains a worker, which must end well and soon.
