@@ -124,9 +124,9 @@ class Lane:
         victim = self.dice.choice(self.workers)
         victim.drain() if act["drains"] else victim.kill()
         if act["recipe"] == "takeback":
-            # Every batch is taken back meanwhile, and its jobs are signed again: few jobs.
+            # The results are wanted on more brokers than there are: every batch is taken back meanwhile, and its jobs are signed again.
             self.load.limit = 0
-            broker.configure(self.lab.bootstrap, self.stream + ".results", "max.message.bytes", "200")
+            self.want_copies(2)
         try:
             for failpoint in act["walk"]:
                 victim.start(failpoint)
@@ -142,11 +142,22 @@ class Lane:
                 self.walked.append(failpoint.split(":")[0])
         finally:
             if act["recipe"] == "takeback":
-                broker.configure(self.lab.bootstrap, self.stream + ".results", "max.message.bytes", "1000000")
+                self.want_copies(1)
             self.load.limit = WAITING_MAX
             if not victim.is_alive:
                 victim.start()
         self.settle("after failpoints")
+
+    def want_copies(self, count):
+        def is_configured():
+            try:
+                broker.configure(self.lab.bootstrap, self.stream + ".results", "min.insync.replicas", str(count))
+                return True
+            except OSError:  # the broker is away just now
+                return False
+
+        if not wait(PATIENCE, is_configured):
+            raise TimeoutError(f"no broker within {PATIENCE} s")
 
     def provoke_usual(self, victim):
         pass
@@ -156,10 +167,14 @@ class Lane:
         self.load.send(12)
 
     def provoke_flood(self, victim):
-        """More than a worker with a slow token keeps at hand: its partitions are paused, and resumed when there is room again."""
-        if self.is_taking(victim):
-            victim.rule(f"slow {self.lab.local['token']['label']} C_Sign 50")
+        """More than a worker keeps at hand while its token is slow: its partitions are paused, and resumed when there is room again."""
+        end = time.monotonic() + PATIENCE
+        while self.is_taking(victim) and time.monotonic() < end:
+            victim.rule(f"slow {self.lab.local['token']['label']} C_Sign 1500")
             self.load.send(40 * PARTITIONS, bytes_each=60000)
+            wait(6, lambda: not victim.is_alive)
+            victim.rule("")
+            wait(6, lambda: not victim.is_alive)
 
     def provoke_join(self, victim):
         """Another one joins, and the partitions are taken from all to be given anew."""
