@@ -106,7 +106,6 @@ class Lab:
                 f"directories.tokendir = {token}/objects\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n")
         properties = {
             "session.timeout.ms": SESSION_MS, "heartbeat.interval.ms": SESSION_MS // 6, "transaction.timeout.ms": TRANSACTION_MS,
-            "message.timeout.ms": TRANSACTION_MS // 2,
             **({"group.instance.id": worker} if static else {})}
         configuration = {
             "worker": {"id": worker},

@@ -124,9 +124,9 @@ class Lane:
         victim = self.dice.choice(self.workers)
         victim.drain() if act["drains"] else victim.kill()
         if act["recipe"] == "takeback":
-            # The results are wanted on more brokers than there are: every batch is taken back meanwhile, and its jobs are signed again.
+            # The ledger takes nothing: every batch is taken back meanwhile, and its jobs are signed again.
             self.load.limit = 0
-            self.want_copies(2)
+            self.ledger_takes(60)
         try:
             for failpoint in act["walk"]:
                 victim.start(failpoint)
@@ -142,16 +142,16 @@ class Lane:
                 self.walked.append(failpoint.split(":")[0])
         finally:
             if act["recipe"] == "takeback":
-                self.want_copies(1)
+                self.ledger_takes(1000000)
             self.load.limit = WAITING_MAX
             if not victim.is_alive:
                 victim.start()
         self.settle("after failpoints")
 
-    def want_copies(self, count):
+    def ledger_takes(self, bytes_max):
         def is_configured():
             try:
-                broker.configure(self.lab.bootstrap, self.stream + ".results", "min.insync.replicas", str(count))
+                broker.configure(self.lab.bootstrap, self.stream + ".ledger", "max.message.bytes", str(bytes_max))
                 return True
             except OSError:  # the broker is away just now
                 return False
@@ -163,8 +163,8 @@ class Lane:
         pass
 
     def provoke_takeback(self, victim):
-        self.is_taking(victim)
-        self.load.send(12)
+        if self.is_taking(victim):
+            self.load.send(4 * PARTITIONS)
 
     def provoke_flood(self, victim):
         """More than a worker keeps at hand while its token is slow: its partitions are paused, and resumed when there is room again."""

@@ -80,7 +80,7 @@ def failpoint_acts(dice, points):
         size = len(some) if name == "takeback" else 3
         for start in range(0, len(some), size):
             walk = [point if name != "usual" or point in ONCE else f"{point}:{dice.randint(1, 4)}" for point in some[start:start + size]]
-            yield {"act": "failpoints", "recipe": name, "walk": walk, "drains": dice.random() < 0.5, "seconds": (8 if name in ("takeback", "flood") else 2.5) * len(walk) + 2}
+            yield {"act": "failpoints", "recipe": name, "walk": walk, "drains": dice.random() < 0.5, "seconds": (8 if name == "flood" else 2.5) * len(walk) + 2}
 
 
 def zombie_acts(dice, count):
