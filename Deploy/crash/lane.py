@@ -154,7 +154,7 @@ class Lane:
             try:
                 broker.configure(self.lab.bootstrap, self.stream + ".ledger", "max.message.bytes", str(bytes_max))
                 return True
-            except OSError:  # the broker is away just now
+            except (OSError, broker.Refusal):  # the broker is away just now, or not wholly there again
                 return False
 
         if not wait(PATIENCE, is_configured):
