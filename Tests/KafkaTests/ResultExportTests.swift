@@ -23,6 +23,11 @@ import Testing
         let producer = try Producer(
             properties: ["bootstrap.servers": lab.broker.bootstrap, "transactional.id": freshName("id"), "linger.ms": "0"], log: KafkaClient.silent)
         try producer.initTransactions(within: .seconds(30))
+        let reader = try Reader(properties: ["bootstrap.servers": lab.broker.bootstrap], log: KafkaClient.silent)
+        func end() throws -> Int64 {
+            try retrying { try reader.watermarks(of: lab.results, KafkaPartition(partition), within: .seconds(10)).high.rawValue }
+        }
+        let before = try end()
         for start in stride(from: sources.lowerBound, to: sources.upperBound, by: Int(batch)) {
             let transaction = try producer.begin()
             for source in start..<min(start + batch, sources.upperBound) {
@@ -36,6 +41,9 @@ import Testing
             try producer.flush(within: .seconds(20))
             try transaction.commit(within: .seconds(20))
         }
+        // The last mark comes a moment after the commit; only then may be deleted what stands before it
+        let marks = (Int64(sources.count) + batch - 1) / batch
+        try retrying { guard try end() >= before + Int64(sources.count) + marks else { throw NotYet() } }
     }
 
     /// What one run of `tanba results --export` does; stops after so many results as if it were killed.
