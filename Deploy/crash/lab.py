@@ -29,6 +29,7 @@ class Lab:
         self.lock = threading.Lock()
         self.faults = []
         self.kills = 0
+        self.is_over = False
         self.restarts_of_broker = 0
         self.driver_log = open(self.folder / "driver.log", "a", buffering=1)
 

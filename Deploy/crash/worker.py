@@ -16,6 +16,8 @@ class Worker:
 
     def start(self, failpoint=None):
         """A new life. What it signs is counted by the shim in a file of its own, its log is a file of its own."""
+        if self.lab.is_over:  # the run was told to end, and an act has not noticed yet
+            raise RuntimeError(f"{self.name} is not started any more")
         self.life += 1
         self.rules.write_text("")
         self.log = self.lab.folder / "logs" / f"{self.name}.{self.life:03}.log"
