@@ -37,6 +37,8 @@ struct ResultRoom {
             return .someRecord
         }
         guard let result = trying.result, result.fingerprint != nil else {
+            // Once somebody has mended the topic, batches go whole again.
+            isSingly = false
             isNews = bytesMax != nil
             bytesMax = nil
             return .topic(trying.topic)
