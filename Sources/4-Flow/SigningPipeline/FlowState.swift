@@ -17,6 +17,7 @@ struct FlowState {
     var underWay = 0
     /// The same by profile.
     private(set) var underWayByProfile: [String: Int] = [:]
+    private var hungry = HungryPartitions()
     /// Since when jobs of some profile have waited for a promise of a stamp.
     private(set) var stampsMissingSince: Duration?
 
@@ -32,9 +33,10 @@ struct FlowState {
 
     /// What can be taken now. While jobs are in flight the wait is short, as their results come between two calls.
     func demand(isDraining: Bool) -> Demand {
-        Demand(
-            limit: isDraining ? 0 : min(window.room, 1024), full: window.full, wait: window.count == 0 ? .milliseconds(200) : .milliseconds(5),
-            isStandingBy: isStandingBy)
+        let share = hungry.share(of: window.jobsMax, served: window.served.count)
+        return Demand(
+            limit: isDraining ? 0 : min(window.room, 1024), full: window.full(share: share),
+            wait: window.count == 0 ? .milliseconds(200) : .milliseconds(5), isStandingBy: isStandingBy)
     }
 
     /// A profile of the stream has been without a key, or without a stamp, for so long that another worker should have the partitions.
@@ -102,8 +104,9 @@ struct FlowState {
         }
     }
 
-    /// Shows what waits in the log and here.
-    func show(unread: [Partition: Int]) {
+    /// Notes and shows what waits in the log and here.
+    mutating func note(unread: [Partition: Int]) {
+        hungry.note(unread: unread, served: window.served, at: clock.elapsed())
         let waiting = waitingJobs(unread: unread)
         metrics.signable.set(Double(waiting.signable), metrics.stream)
         metrics.usefulWorkers.set(Double(waiting.usefulWorkers), metrics.stream)

@@ -135,7 +135,7 @@ public final class Pipeline: Sendable {
                 stages.addTask { await self.signAndStamp(batch, since: since) }
             }
             watchStamps(&state)
-            if let unread = intake.unread { state.show(unread: unread) }
+            if let unread = intake.unread { state.note(unread: unread) }
 
             // 5. Publish
             let isQuiet = intake.records.isEmpty || drainingSince != nil

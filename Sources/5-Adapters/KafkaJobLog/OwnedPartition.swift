@@ -14,16 +14,19 @@ struct OwnedPartition {
     var isPaused = false
     /// Everything Kafka had came out of it.
     var isAtEnd = false
+    /// Where its end was when that was last so: there may be marks of transactions before it, and no records.
+    var reached: Offset
 
     init(next: Offset, known: KnownJobs) {
         self.next = next
         self.known = known
         fetched = next
+        reached = next
     }
 
-    /// How many records are not given out yet, where the partition ends there. At its end that is what is in the pen: between the last record
-    /// and the end stand marks of enqueuers' transactions, or records of one that is not decided.
-    func unread(before end: Offset?) -> Int { pen.count + (isAtEnd ? 0 : max(0, Int((end?.rawValue ?? 0) - fetched.rawValue))) }
+    /// How many records are not given out yet, where the partition ends there. What stands between the last record and an end that was
+    /// reached are marks of enqueuers' transactions.
+    func unread(before end: Offset?) -> Int { pen.count + max(0, Int((end ?? reached).rawValue - max(fetched, reached).rawValue)) }
 
     /// A transaction dealt with these jobs.
     mutating func commit(_ record: LedgerRecord) {
@@ -35,6 +38,7 @@ struct OwnedPartition {
     mutating func rewind() {
         pen = Pen()
         fetched = next
+        reached = next
         isPaused = false
         isAtEnd = false
     }

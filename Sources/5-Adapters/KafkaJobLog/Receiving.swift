@@ -169,7 +169,9 @@ extension KafkaJobLog {
         switch event {
         case .record(let record):
             if pen(record, in: Partition(record.partition)) { try pauseIfFull(Partition(record.partition), session) }
-        case .endOfPartition(let position): partitions[Partition(position.partition)]?.isAtEnd = true
+        case .endOfPartition(let position):
+            partitions[Partition(position.partition)]?.isAtEnd = true
+            partitions[Partition(position.partition)]?.reached = Offset(position.offset)
         case .rebalance(let rebalance): try follow(rebalance, session)
         case .failure(let error, let position): try noteFailure(error, position)
         }

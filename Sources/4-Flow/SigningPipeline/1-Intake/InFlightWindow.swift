@@ -23,7 +23,15 @@ struct InFlightWindow {
     var room: Int { jobsMax - count }
 
     /// Partitions that take no more jobs now.
-    var full: Set<Partition> { Set(partitions.lazy.filter { $0.value.entries.count >= partitionJobsMax }.map(\.key)) }
+    ///
+    /// - Parameter share: how many a partition may have now; `partitionJobsMax` holds all the same.
+    func full(share: Int) -> Set<Partition> {
+        let most = min(partitionJobsMax, share)
+        return Set(partitions.lazy.filter { $0.value.entries.count >= most }.map(\.key))
+    }
+
+    /// Partitions with jobs in flight.
+    var served: Set<Partition> { Set(partitions.lazy.filter { !$0.value.entries.isEmpty }.map(\.key)) }
 
     /// A new place at the end of the partition's window.
     mutating func place(_ record: JobRecord) -> Place {
