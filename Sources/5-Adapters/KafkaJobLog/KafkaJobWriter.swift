@@ -122,6 +122,8 @@ public actor KafkaJobWriter: LaneActor {
         // That goes for all jobs alike: said once, it is not a property of some.
         if let denied = failures.first(where: { $0.error.isDenied }) { throw trouble(denied.error) }
         noteIncidents()
+        // A producer that failed for good throws its jobs away, which says nothing of why.
+        if let fatal = incidents.first(where: \.isFatal) { throw trouble(fatal) }
         return failures.map { UndeliveredJob(tag: $0.tag, reason: KafkaTrouble($0.error, incidents: incidents).sentence) }
     }
 
