@@ -119,6 +119,11 @@ class Lab:
         path.write_text(json.dumps(configuration, indent=1))  # JSON is YAML
         return path
 
+    def mend_token(self, worker):
+        """SoftHSM writes this file anew, in place, at each login: a kill there leaves it empty, and no token with it. Hardware survives that."""
+        for whole in (self.sandbox / "token" / "objects").glob("*/token.object"):
+            shutil.copy(whole, self.folder / "tokens" / worker / "objects" / whole.parent.name / whole.name)
+
     def signing(self, token, module):
         known = self.local["token"]
         profile = {"token": "main", "key": known["keys"]["p256"], "certificate": known["certificates"]["p256"], "digest": "sha256"}

@@ -19,6 +19,7 @@ class Worker:
         if self.lab.is_over:  # the run was told to end, and an act has not noticed yet
             raise RuntimeError(f"{self.name} is not started any more")
         self.life += 1
+        self.lab.mend_token(self.name)
         self.rules.write_text("")
         self.log = self.lab.folder / "logs" / f"{self.name}.{self.life:03}.log"
         environment = {
