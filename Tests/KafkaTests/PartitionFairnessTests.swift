@@ -33,7 +33,7 @@ private struct SlowSigner: DigestSigner {
 /// Goal: a job that comes into an empty partition does not wait for the thousands that wait in another one of its stream.
 @Suite(.enabled(if: TestBroker.isAvailable)) struct PartitionFairnessTests {
     /// Where the key is slow, what was fetched ahead of the long partition would last for minutes.
-    @Test(arguments: [(5000, 2, 3000), (12_000, 20, 2000)])
+    @Test(arguments: [(5000, 2, 3000), (12_000, 20, 4500)])
     func aFewJobsDoNotWaitForThousandsOfAnotherPartition(count: Int, milliseconds: Int, most: Int) async throws {
         let lab = try StreamLab(partitions: 2)
         func ids(_ partition: Int32, _ count: Int, _ word: String) -> [String] {

@@ -3,13 +3,14 @@ import SigningModel
 /// Partitions whose jobs wait in the log while none of theirs is in flight: the others fill the window, and what the log has fetched ahead of
 /// them stands before these.
 ///
-/// When it has been so for a while the others get no more than their share of the window until it is over. Not at once: a log gives
-/// the jobs of one partition after those of another, and to hold a partition up means to fetch it again.
+/// When it has been so for long the others get no more than their share of the window until it is over. Not soon: a log gives some thousand
+/// jobs of one partition after as many of another, which at the pace of a fast key is a matter of seconds; and to hold a partition up
+/// means to fetch it again.
 struct HungryPartitions {
     private var since: [Partition: Duration] = [:]
     private(set) var waitsLong = false
 
-    static let patience = Duration.seconds(1)
+    static let patience = Duration.seconds(15)
 
     /// - Parameters:
     ///   - unread: by partition, records that the log has not given out yet.
