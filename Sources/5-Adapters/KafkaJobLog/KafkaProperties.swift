@@ -68,8 +68,8 @@ struct ClientSettings {
             "session.timeout.ms": "45000", "heartbeat.interval.ms": "3000", "max.poll.interval.ms": "300000",
             // The memory of a backlog of any length. 2.0.2 counts values alone, and keeps some 400 bytes beside each: with jobs of 250 bytes the
             // queue takes three times its limit, and a last fetch of each partition comes on top, so fetches are small. When the queue
-            // is full 2.0.2 looks again after up to a second: it holds 16,000 such jobs, and queued.min.messages stays at 100,000.
-            "queued.max.messages.kbytes": "4096", "fetch.message.max.bytes": "262144",
+            // is full 2.0.2 looks again after up to a second: it holds 8,000 such jobs, and queued.min.messages stays at 100,000.
+            "queued.max.messages.kbytes": "2048", "fetch.message.max.bytes": "65536",
         ]
         if let member { defaults["group.instance.id"] = member }
         return complete(
