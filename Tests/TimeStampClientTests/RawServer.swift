@@ -14,16 +14,18 @@ final class RawServer: Sendable {
 
     let port: UInt16
     private let listener: Int32
+    private let conduct: Conduct
     private let accepted = Locked(0)
     private let arrival = DispatchSemaphore(value: 0)
 
     init(_ conduct: Conduct, backlog: Int32 = 64) throws {
+        self.conduct = conduct
         (listener, port) = try Self.listen(backlog: backlog)
         guard case .says(let text) = conduct else { return }
         DispatchQueue(label: "raw-server").async { [listener, accepted, arrival] in
             while true {
                 let connection = accept(listener, nil, nil)
-                guard connection >= 0 else { return }
+                guard connection >= 0 else { break }
                 accepted.withLock { $0 += 1 }
                 arrival.signal()
                 var request = [UInt8](repeating: 0, count: 4096)
@@ -34,12 +36,14 @@ final class RawServer: Sendable {
                 while recv(connection, &request, request.count, 0) > 0 {}
                 Glibc.close(connection)
             }
+            Glibc.close(listener)
         }
     }
 
+    /// Who accepts closes the listener too: closed here, its number could be another socket's by the next call of accept.
     deinit {
         shutdown(listener, Int32(SHUT_RDWR))
-        Glibc.close(listener)
+        if case .silent = conduct { Glibc.close(listener) }
     }
 
     var connections: Int { accepted.withLock { $0 } }
