@@ -2,7 +2,6 @@
 #include "CLinux.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -38,12 +37,6 @@ int clinux_disable_core_dumps(void) {
     if (setrlimit(RLIMIT_CORE, &none) != 0) return -errno;
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return -errno;
     return 0;
-}
-
-void clinux_limit_heap(void) {
-    int arenas = clinux_processors() / 2;
-    mallopt(M_ARENA_MAX, arenas > 1 ? arenas : 1);
-    mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 }
 
 int clinux_lock(int descriptor) {

@@ -32,15 +32,6 @@ public enum Host {
     public static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }
 
-/// How much memory this process takes for what it uses.
-public enum HeapLimit {
-    /// Lets freed memory go back to the system. Called once, before there are threads.
-    ///
-    /// A Kafka client's buffers are got on one thread and freed on another. With an arena a thread, and a threshold for large blocks that
-    /// glibc raises to whatever was freed last, a worker behind a long backlog held twice what it used.
-    public static func prepare() { clinux_limit_heap() }
-}
-
 /// Keeps secrets out of files that outlive the process.
 public enum ProcessHardening {
     /// No core files, and no other process of the same user may attach to this one or read its memory.

@@ -26,7 +26,6 @@ import SigningPipeline
         ], exitStatuses: ExitStatus.explanations)
 
     static func main() async {
-        HeapLimit.prepare()
         ProcessHardening.disableCoreDumps()
         SecureHeap.prepare()
         switch program.parse(Array(CommandLine.arguments.dropFirst())) {

@@ -19,10 +19,6 @@ const char *clinux_error_name(int error);
 /// RLIMIT_CORE 0 and PR_SET_DUMPABLE 0: no core file, and no other process of the same user attaches or reads the memory.
 int clinux_disable_core_dumps(void);
 
-/// An arena for two processors and no growing threshold for large blocks, so that what is freed is used again or goes back to the system.
-/// To be called before there are threads.
-void clinux_limit_heap(void);
-
 /// flock(2), exclusive, without waiting.
 int clinux_lock(int descriptor);
 
