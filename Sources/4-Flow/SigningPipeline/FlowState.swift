@@ -13,10 +13,8 @@ struct FlowState {
     private let clock: PipelineClock
     private let giveUpAfter: Duration?
     private let stampDeadline: Duration?
-    /// Jobs with their key or their authority: each comes back settled, unsigned or abandoned.
-    var underWay = 0
-    /// The same by profile.
-    private(set) var underWayByProfile: [String: Int] = [:]
+    /// By profile, jobs with their key or their authority: each comes back settled, unsigned or abandoned.
+    private(set) var underWay: [String: Int] = [:]
     private var hungry = HungryPartitions()
     /// Since when jobs of some profile have waited for a promise of a stamp.
     private(set) var stampsMissingSince: Duration?
@@ -33,9 +31,8 @@ struct FlowState {
 
     /// What can be taken now. While jobs are in flight the wait is short, as their results come between two calls.
     func demand(isDraining: Bool) -> Demand {
-        let share = hungry.share(of: window.jobsMax, served: window.served.count)
-        return Demand(
-            limit: isDraining ? 0 : min(window.room, 1024), full: window.full(share: share),
+        Demand(
+            limit: isDraining ? 0 : min(window.room, 1024), full: window.full(share: hungry.share(of: window.jobsMax)),
             wait: window.count == 0 ? .milliseconds(200) : .milliseconds(5), isStandingBy: isStandingBy)
     }
 
@@ -51,10 +48,7 @@ struct FlowState {
     /// The jobs that can be signed now.
     mutating func takeBatches() -> [SigningBatch] {
         let batches = queues.takeBatches()
-        for batch in batches {
-            underWay += batch.jobs.count
-            underWayByProfile[batch.profile.name, default: 0] += batch.jobs.count
-        }
+        for batch in batches { underWay[batch.profile.name, default: 0] += batch.jobs.count }
         return batches
     }
 
@@ -70,8 +64,7 @@ struct FlowState {
 
     /// Jobs that were not signed go to another key, those that nobody waits for nowhere.
     mutating func takeBack(_ unsigned: UnsignedBatch) {
-        underWay -= unsigned.jobs.count
-        if let profile = unsigned.jobs.first?.profile { underWayByProfile[profile.name, default: 0] -= unsigned.jobs.count }
+        if let profile = unsigned.jobs.first?.profile { underWay[profile.name, default: 0] -= unsigned.jobs.count }
         let jobs = unsigned.jobs.filter { window.holds($0.received.place) }
         if let ticket = unsigned.ticket {
             queues.returned(ticket, unsigned: jobs)
@@ -98,10 +91,7 @@ struct FlowState {
 
     /// Jobs of these profiles have their result, or nobody waits for one any more.
     mutating func ended(_ counts: [String: Int]) {
-        for (profile, count) in counts {
-            underWay -= count
-            underWayByProfile[profile, default: 0] -= count
-        }
+        for (profile, count) in counts { underWay[profile, default: 0] -= count }
     }
 
     /// Notes and shows what waits in the log and here.

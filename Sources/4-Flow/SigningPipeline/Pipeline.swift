@@ -149,7 +149,7 @@ public final class Pipeline: Sendable {
 
             if state.window.count == 0, drainingSince != nil || isAtEnd && settings.endsWithLog { return }
             // What waits for a key or a stamp has used no key: the next owner loses nothing with it.
-            let isBlocked = state.underWay == 0
+            let isBlocked = state.underWay.values.allSatisfy { $0 == 0 }
             if let since = drainingSince, isBlocked || clock.elapsed() - since > settings.drainMax {
                 report.warning("drain-ended", "jobs in flight are left to the next owner", [("jobs", LogValue(state.window.count))])
                 return

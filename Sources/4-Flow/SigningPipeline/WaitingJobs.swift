@@ -15,7 +15,7 @@ extension FlowState {
     func waitingJobs(unread: [Partition: Int]) -> WaitingJobs {
         let profiles = queues.signable
         guard !profiles.isEmpty, !isStandingBy else { return WaitingJobs() }
-        let underWay = underWayByProfile.reduce(0) { profiles.contains($1.key) ? $0 + $1.value : $0 }
+        let underWay = self.underWay.reduce(0) { profiles.contains($1.key) ? $0 + $1.value : $0 }
         let signable = unread.values.reduce(0, +) + queues.parked(profiles) + underWay
         let blocked = queues.waiting(exceptOf: profiles)
         var partitions = Set(unread.filter { $0.value > 0 }.keys)

@@ -8,7 +8,8 @@ import SigningModel
 /// means to fetch it again.
 struct HungryPartitions {
     private var since: [Partition: Duration] = [:]
-    private(set) var waitsLong = false
+    private var served = 0
+    private var waitsLong = false
 
     static let patience = Duration.seconds(15)
 
@@ -18,9 +19,10 @@ struct HungryPartitions {
     mutating func note(unread: [Partition: Int], served: Set<Partition>, at elapsed: Duration) {
         let hungry = unread.filter { $0.value > 0 && !served.contains($0.key) }.keys
         since = Dictionary(uniqueKeysWithValues: hungry.map { ($0, since[$0] ?? elapsed) })
+        self.served = served.count
         waitsLong = since.values.contains { elapsed - $0 >= Self.patience }
     }
 
     /// How many jobs a partition may have in flight.
-    func share(of jobsMax: Int, served: Int) -> Int { waitsLong ? max(1, jobsMax / (served + since.count)) : jobsMax }
+    func share(of jobsMax: Int) -> Int { waitsLong ? max(1, jobsMax / (served + since.count)) : jobsMax }
 }
