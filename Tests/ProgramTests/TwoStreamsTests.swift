@@ -15,13 +15,8 @@ import Testing
                 "profiles:\n", with: "profiles:\n  - {name: dead, token: absent, key: \"02\", certificate: pki/p256.pem, level: B-B}\n",
                 maxReplacements: 1)
         }
-        let dead = stand.stream + "-dead"
-        for topic in ["jobs", "results", "ledger"] {
-            let made = try await stand.kafka(["create", "\(dead).\(topic)", "2", "cleanup.policy=delete"])
-            #expect(made.status == 0, "\(made)")
-        }
+        let dead = try await stand.addStream("dead", profile: "dead")
         let configuration = String(decoding: try stand.stand.read("tanba.yaml"), as: UTF8.self)
-            .replacing("streams: [", with: "streams: [{name: \(dead), profiles: [dead]}, ")
             .replacing("certificate: pki/", with: "certificate: \(stand.stand.lab.sandbox)/pki/")
         try stand.stand.write(configuration, to: "tanba.yaml")
         try stand.stand.writeDocuments(20)

@@ -8,9 +8,11 @@ import Testing
 @Suite struct WorkerOutageTests {
     private static let noBroker: Comment = "SKIPPED: workers and the troubles of a Kafka of ours; set KAFKA_HOME (and install Java 17)"
 
-    /// Two workers have one id: they fence each other off, until one says so and ends; the other does all jobs, each once.
+    /// Two workers have one id: they fence each other off, until one says so and ends, a quiet stream with it; the other does all jobs, each
+    /// once.
     @Test(.enabled(if: TestBroker.isAvailable, noBroker)) func oneOfTwoWorkersWithOneIDEndsAndSaysWhy() async throws {
         let lab = try await WorkerStand()
+        let quiet = try await lab.addStream("quiet", profile: "p256-b")
         let text = String(decoding: try lab.stand.read("tanba.yaml"), as: UTF8.self)
         try lab.stand.write(text.replacing("port-file: port", with: "port-file: other-port"), to: "other.yaml")
         let workers = [try lab.startWorker(), try lab.stand.start("tanba-worker", ["--config", "other.yaml"])]
@@ -27,6 +29,7 @@ import Testing
         let ended = try await loser.ended()
         #expect(ended.status == 3, "\(ended)")
         #expect(ended.errors.contains("kafka-fatal") && ended.errors.contains("the worker id \(lab.stream)"), "\(ended)")
+        #expect(!ended.errors.contains("stream \(quiet)") && WorkerStand.events(of: ended.errors).contains("draining"), "\(ended)")
         for round in 1...rounds { #expect(try await lab.results(of: "package \(round)").count == 4) }
         let all = try await lab.results()
         #expect(all.count == 4 * rounds)

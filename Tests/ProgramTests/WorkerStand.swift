@@ -30,10 +30,24 @@ final class WorkerStand: Sendable {
         }
         self.stream = stream
         self.bootstrap = bootstrap
+        try await createTopics(of: stream)
+    }
+
+    private func createTopics(of stream: String) async throws {
         for topic in ["jobs", "results", "ledger"] {
             let made = try await kafka(["create", "\(stream).\(topic)", "2", "cleanup.policy=delete"])
             guard made.status == 0 else { throw ProgramError("\(made)") }
         }
+    }
+
+    /// Makes another stream and puts it into the configuration.
+    /// - Returns: its name.
+    func addStream(_ suffix: String, profile: String) async throws -> String {
+        let name = "\(stream)-\(suffix)"
+        try await createTopics(of: name)
+        let configuration = String(decoding: try stand.read("tanba.yaml"), as: UTF8.self)
+        try stand.write(configuration.replacing("streams: [", with: "streams: [{name: \(name), profiles: [\(profile)]}, "), to: "tanba.yaml")
+        return name
     }
 
     /// A request of the sandbox to the broker.

@@ -53,8 +53,9 @@ final class Service: Sendable {
 
     /// Runs until a signal drained it, or the last of its streams ended.
     ///
-    /// A stream that fails for good leaves its partitions to other workers and the others as they are; `ready` and the log say so.
-    /// - Throws: what ended a stream first.
+    /// A stream that a person must mend leaves its partitions to other workers and the others as they are; `ready` and the log say so. One
+    /// that cannot go on in this process drains them all: whoever supervises it starts another.
+    /// - Throws: what drained it, else what ended a stream first.
     func run() async throws {
         let operations: OperationsAPI?
         let cards: CardWatch?
@@ -70,7 +71,11 @@ final class Service: Sendable {
         let failure = await withTaskGroup { group in
             for stream in configuration.streams { group.addTask { await self.run(stream) } }
             var failure: (any Error)?
-            for await case .failure(let error) in group { failure = failure ?? error }
+            for await case .failure(let error) in group {
+                let isFatal = (error as? JobLogError)?.kind == .fatal
+                failure = isFatal ? error : failure ?? error
+                if isFatal { await drain() }
+            }
             return failure
         }
         await cards?.stop()
