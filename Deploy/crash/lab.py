@@ -106,11 +106,10 @@ class Lab:
             (token / "softhsm2.conf").write_text(
                 f"directories.tokendir = {token}/objects\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n")
         properties = {
-            "session.timeout.ms": SESSION_MS, "heartbeat.interval.ms": SESSION_MS // 6, "transaction.timeout.ms": TRANSACTION_MS,
-            **({"group.instance.id": worker} if static else {})}
+            "session.timeout.ms": SESSION_MS, "heartbeat.interval.ms": SESSION_MS // 6, "transaction.timeout.ms": TRANSACTION_MS}
         configuration = {
             "worker": {"id": worker},
-            "kafka": {"bootstrap": self.bootstrap, "properties": properties},
+            "kafka": {"bootstrap": self.bootstrap, "static-membership": static, "properties": properties},
             "streams": [{"name": stream, "profiles": ["p256-b", "p256-t"]}],
             "limits": {"in-flight": 24, "batch-results": 8, "batch-wait": "50ms", "give-up": "1s", "drain": "30s"},
             "readers": {"watch": False},
