@@ -23,8 +23,8 @@ secure_certificate() { # name, common name, root, days, extension lines...
     rm "$1.public" "$1.extensions"
 }
 
-secure_server() { # name, days, names it is valid for
-    secure_certificate "$1" broker ca "$2" "subjectAltName = $3" 'extendedKeyUsage = serverAuth,clientAuth'
+secure_server() { # name, days, names it is valid for; root where it differs
+    secure_certificate "$1" broker "${4:-ca}" "$2" "subjectAltName = $3" 'extendedKeyUsage = serverAuth,clientAuth'
     cat "$1.key" "$1.pem" > "$1.keystore"
 }
 

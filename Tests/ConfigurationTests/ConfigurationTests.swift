@@ -185,7 +185,9 @@ import Testing
         try Data("s3cret\n".utf8).write(to: URL(fileURLWithPath: path))
         let line = "session.timeout.ms: 6000"
         let text = Self.good.replacingOccurrences(of: line, with: "sasl.password: file:\(path)")
-        #expect(try Self.parse(text).kafka?.properties == ["sasl.password": "s3cret"])
+        let kafka = try Self.parse(text).kafka
+        #expect(kafka?.properties == ["sasl.password": "s3cret"])
+        #expect(kafka?.secretFiles == ["sasl.password": path])
         let inline = #expect(throws: ConfigurationError.self) {
             try Self.parse(Self.good.replacingOccurrences(of: line, with: "sasl.password: s3cret"))
         }

@@ -29,13 +29,14 @@ struct StreamLab {
 
     func log(
         _ worker: String = "w1", _ properties: [String: String] = [:], window: Int = 50_000, patience: Duration = .seconds(10),
-        isStaticMember: Bool = false
+        isStaticMember: Bool = false, secretFiles: [String: String] = [:]
     ) throws -> KafkaJobLog {
         var settings = KafkaJobLog.Settings(
             bootstrap: properties["bootstrap.servers"] ?? broker.bootstrap, stream: name, worker: worker,
             properties: ["session.timeout.ms": "6000", "heartbeat.interval.ms": "500"].merging(properties) { $1 })
         settings.properties["bootstrap.servers"] = nil
         settings.isStaticMember = isStaticMember
+        settings.secretFiles = secretFiles
         settings.windowJobs = window
         settings.patience = patience
         return try KafkaJobLog(settings, report: .silent, metrics: metrics)

@@ -74,6 +74,23 @@ final class ProgramStand: Sendable {
         return try SignSummary(ended)
     }
 
+    /// GET of a worker's page, whose port stands in `port`: status and text. Status 0 while nobody listens.
+    func get(_ page: String) async throws -> (status: Int, text: String) {
+        guard let port = try? String(decoding: read("port"), as: UTF8.self).trimmingCharacters(in: .newlines) else { return (0, "") }
+        let ended = try await run("/usr/bin/env", ["python3", "-c", Self.getter, "http://127.0.0.1:\(port)\(page)"])
+        let parts = ended.output.split(separator: "\n", maxSplits: 1).map(String.init)
+        return (parts.first.flatMap { Int($0) } ?? 0, parts.count > 1 ? parts[1] : "")
+    }
+
+    private static let getter = #"""
+        import sys, urllib.error, urllib.request
+        try:
+            answer = urllib.request.urlopen(sys.argv[1], timeout=5)
+        except urllib.error.HTTPError as error:
+            answer = error
+        print(answer.status, answer.read().decode(), sep="\n")
+        """#
+
     // MARK: What was written
 
     /// Relative paths of the signatures in a folder, sorted.

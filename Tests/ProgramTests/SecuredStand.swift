@@ -15,9 +15,11 @@ final class SecuredStand: Sendable {
 
     /// - Parameters:
     ///   - door: how all users come in.
+    ///   - broker: nil for the one that is shared.
     ///   - worker: whose stream it is.
-    init(_ door: TestBroker.Door, worker: String = "worker") async throws {
-        broker = try TestBroker.secured.get()
+    init(_ door: TestBroker.Door, broker: TestBroker? = nil, worker: String = "worker") async throws {
+        self.broker = try broker ?? TestBroker.secured.get()
+        let broker = self.broker
         stream = "secured-\(UUID().uuidString.lowercased())"
         stand = try ProgramStand()
         bootstrap = try broker.properties(door, as: "admin")["bootstrap.servers"]!
@@ -53,9 +55,9 @@ final class SecuredStand: Sendable {
             [command, "--stream", stream, "--bootstrap", bootstrap, "--client-properties", stand(user + ".properties")] + arguments)
     }
 
-    func enqueue(as user: String) async throws -> Ended {
+    func enqueue(as user: String, package: String = "package") async throws -> Ended {
         try await stand.run(
-            "tanba", ["enqueue", "documents", "--stream", stream, "--profile", "p256-b", "--package", "package", "--config", user + ".yaml"])
+            "tanba", ["enqueue", "documents", "--stream", stream, "--profile", "p256-b", "--package", package, "--config", user + ".yaml"])
     }
 
     func results(as user: String, _ arguments: [String] = []) async throws -> Ended {

@@ -97,19 +97,5 @@ final class WorkerStand: Sendable {
     }
 
     /// GET of a worker's page: status and text. Status 0 while nobody listens.
-    func get(_ page: String) async throws -> (status: Int, text: String) {
-        guard let port = try? String(decoding: stand.read("port"), as: UTF8.self).trimmingCharacters(in: .newlines) else { return (0, "") }
-        let ended = try await stand.run("/usr/bin/env", ["python3", "-c", Self.getter, "http://127.0.0.1:\(port)\(page)"])
-        let parts = ended.output.split(separator: "\n", maxSplits: 1).map(String.init)
-        return (parts.first.flatMap { Int($0) } ?? 0, parts.count > 1 ? parts[1] : "")
-    }
-
-    private static let getter = #"""
-        import sys, urllib.error, urllib.request
-        try:
-            answer = urllib.request.urlopen(sys.argv[1], timeout=5)
-        except urllib.error.HTTPError as error:
-            answer = error
-        print(answer.status, answer.read().decode(), sep="\n")
-        """#
+    func get(_ page: String) async throws -> (status: Int, text: String) { try await stand.get(page) }
 }

@@ -1,4 +1,5 @@
-import Foundation
+public import Foundation
+import LibCrypto
 import OperatingSystem
 
 // A broker with TLS, passwords and rights. Certificates and passwords are made when it starts.
@@ -24,6 +25,14 @@ extension TestBroker {
         case expired = "-expired"
         /// Of `worker` alone, and of a root that the broker does not know.
         case stranger = "-stranger"
+    }
+
+    /// What the broker shows at its doors.
+    public enum ServerCertificate: String, Sendable {
+        case valid = "broker"
+        case expired = "expired-broker"
+        /// Of `strangersRoot`.
+        case stranger = "stranger-broker"
     }
 
     /// Who can log in. `admin` may do everything, the others nothing until they are given the right.
@@ -59,6 +68,36 @@ extension TestBroker {
 
     /// The certificates and passwords of this broker: `ca.pem`, `USER.pem`, `USER.key`, `USER.password`.
     public var securityFolder: String { get throws { try requiredSecurity().folder } }
+
+    /// Gives the broker another certificate, which it shows when it is started again.
+    public func show(_ certificate: ServerCertificate) throws {
+        let folder = try securityFolder
+        let parts = try [".key", ".pem"].map { try Files.read(folder + "/" + certificate.rawValue + $0, atMost: 1 << 16) }
+        try Files.writeAtomically(Array(parts.joined()), to: folder + "/broker.keystore", mode: 0o600)
+    }
+
+    /// Gives a user another password, which is asked for when the broker is started again: `USER.password` has it.
+    public func changePassword(of user: String) throws {
+        let file = try securityFolder + "/\(user).password"
+        let settings = (try securityFolder as NSString).deletingLastPathComponent + "/server.properties"
+        let password = UUID().uuidString
+        let lines = String(decoding: try Files.read(settings, atMost: 1 << 16), as: UTF8.self)
+        let old = String(decoding: try Files.read(file, atMost: 1024), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        guard lines.contains(old) else { throw TestBrokerError(what: "it does not know the password of \(user)") }
+        try Files.writeAtomically(Array(lines.replacing(old, with: password).utf8), to: settings, mode: 0o600)
+        try Files.writeAtomically(Array(password.utf8), to: file, mode: 0o600)
+    }
+
+    /// Another certificate for the key of a user, in PEM, that ends then.
+    public func certify(_ user: String, until end: Date) throws -> [UInt8] {
+        let folder = try securityFolder
+        func read(_ name: String) throws -> [UInt8] { try Files.read(folder + "/" + name, atMost: 1 << 16) }
+        let builder = CertificateBuilder(
+            subject: DistinguishedName(commonName: user), notBefore: .now - 60, notAfter: end, serialNumber: [0x5A] + Randomness.bytes(8),
+            extensions: [.init("keyUsage", "critical,digitalSignature"), .init("extendedKeyUsage", "clientAuth")])
+        let issuer = try Certificate.readPEM(read("ca.pem"))[0]
+        return try builder.issued(to: PrivateKey.readPEM(read(user + ".key")).publicKey, by: issuer, with: PrivateKey.readPEM(read("ca.key"))).pem
+    }
 
     /// Gives a right, and waits until the broker knows.
     ///

@@ -90,6 +90,7 @@ private let brokerScript = #"""
         secure_server elsewhere 10 DNS:broker.elsewhere.example
         secure_client worker worker-expired ca -1
         secure_root stranger-ca 'A stranger'
+        secure_server stranger-broker 10 DNS:localhost,IP:127.0.0.1 stranger-ca
         secure_client worker worker-stranger stranger-ca
     }
     secure() { # users

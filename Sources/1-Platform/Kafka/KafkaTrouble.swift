@@ -9,17 +9,12 @@ public struct KafkaTrouble: Sendable {
     /// - Parameter incidents: of the same clients, oldest first, none of them long ago.
     public init(_ error: KafkaError, incidents: [KafkaError]) {
         self.error = error
-        let telling = incidents.last { $0.operation == KafkaError.certificateCheck } ?? incidents.last { Self.isRefusal($0) }
+        let telling = incidents.last { $0.operation == KafkaError.certificateCheck } ?? incidents.last(where: \.isRefusal)
         cause = error.isTransient || error.isRetriable ? telling ?? incidents.last { $0.code != .allBrokersDown } : nil
     }
 
     /// Waiting may mend it. A refused login or certificate is not mended so, although the call that met it only timed out.
-    public var mayPass: Bool { (error.isTransient || error.isRetriable) && !(cause.map(Self.isRefusal) ?? false) }
-
-    /// A broker that does not trust the client's certificate closes the connection with a TLS alert, no more.
-    private static func isRefusal(_ incident: KafkaError) -> Bool {
-        incident.code == .authentication || incident.code == .ssl || incident.text.contains("alert")
-    }
+    public var mayPass: Bool { (error.isTransient || error.isRetriable) && !(cause?.isRefusal ?? false) }
 
     /// What failed and why, without the operation.
     public var sentence: String {
@@ -32,7 +27,7 @@ public struct KafkaTrouble: Sendable {
         switch (cause ?? error).code {
         case .authentication:
             "check user, password and mechanism in the client's properties; SCRAM with Kafka 4 needs librdkafka 2.6.1 or newer"
-        case .transport where cause.map(Self.isRefusal) ?? false:
+        case .transport where cause?.isRefusal ?? false:
             "the broker refused this client's certificate: check ssl.certificate.location, its dates, and that the broker knows its issuer"
         case .ssl where cause?.operation == KafkaError.certificateCheck:
             "mend the broker's certificate, or ssl.ca.location in the client's properties if its issuer is another one"
@@ -56,4 +51,12 @@ public struct KafkaTrouble: Sendable {
             "check that the brokers at \(bootstrap) are up and can be reached"
         }
     }
+}
+
+extension KafkaError {
+    /// Broker and client do not accept each other: a login, or a certificate of either side. The client goes on trying, with what it read
+    /// from its files when it was made.
+    ///
+    /// A broker that does not trust the client's certificate closes the connection with a TLS alert, no more.
+    public var isRefusal: Bool { code == .authentication || code == .ssl || text.contains("alert") }
 }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What identifies a file's content at one moment, as fstat(2) tells it.
+/// What identifies a file's content at one moment, as stat(2) tells it.
 public struct FileStatus: Sendable, Hashable {
     /// Bytes.
     public let size: Int
@@ -12,7 +12,15 @@ public struct FileStatus: Sendable, Hashable {
     public let device: UInt64
 
     let mode: UInt32
-    var isRegular: Bool { mode & S_IFMT == S_IFREG }
+    /// No directory, pipe or device.
+    public var isRegular: Bool { mode & S_IFMT == S_IFREG }
+
+    /// Of what the path leads to; symbolic links are followed.
+    public init(path: String) throws(SystemError) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw SystemError(call: "stat", path: path, errno: errno) }
+        self.init(status)
+    }
 
     init(_ descriptor: Int32, path: String) throws(SystemError) {
         var status = stat()

@@ -95,7 +95,8 @@ extension TanbaConfiguration.Kafka {
             if let reason = refused(name) {
                 throw ConfigurationError(file: reader.file, line: line, reason: "kafka.properties.\(name): \(reason)", remedy: "remove this line")
             }
-            properties[name] = Self.secrets.contains(name) ? try Self.reveal(name, value, reader.file, line) : value
+            properties[name] = value
+            if Self.secrets.contains(name) { try reveal(name, value, reader.file, line) }
         }
         try reader.finish()
     }
@@ -106,7 +107,7 @@ extension TanbaConfiguration.Kafka {
     ]
 
     /// Fetched here, once: a descriptor can be read only once. librdkafka keeps its own copy for as long as it runs.
-    private static func reveal(_ name: String, _ value: String, _ file: String, _ line: Int) throws(ConfigurationError) -> String {
+    private mutating func reveal(_ name: String, _ value: String, _ file: String, _ line: Int) throws(ConfigurationError) {
         guard let source = SecretSource(value) else {
             // The value is not shown: it may be the secret itself.
             throw ConfigurationError(
@@ -114,7 +115,8 @@ extension TanbaConfiguration.Kafka {
                 remedy: "write file:/path, fd:NUMBER or env:NAME")
         }
         do {
-            return try source.read().withBytes { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+            properties[name] = try source.read().withBytes { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+            if case .file(let path) = source { secretFiles[name] = path }
         } catch {
             throw ConfigurationError(
                 file: file, line: line, reason: "kafka.properties.\(name): \(error)", remedy: "make it readable for this user alone")

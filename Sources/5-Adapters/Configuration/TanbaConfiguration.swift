@@ -42,6 +42,8 @@ public struct TanbaConfiguration: Sendable {
         public var bootstrap = ""
         /// Passed to librdkafka as they are; those that the promises fix were refused.
         public var properties: [String: String] = [:]
+        /// The files that some values of `properties` were read from.
+        public var secretFiles: [String: String] = [:]
         /// A worker that starts again within the session gets its partitions back without a rebalance; one that leaves is missed that long.
         public var isStaticMember = false
     }

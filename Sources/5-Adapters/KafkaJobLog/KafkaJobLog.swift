@@ -26,6 +26,8 @@ public actor KafkaJobLog: JobLog, LaneActor {
         public var worker: String
         /// librdkafka's, none that `KafkaProperties.refused` names.
         public var properties: [String: String]
+        /// Properties whose values stand in files: these are read again whenever clients are made.
+        public var secretFiles: [String: String] = [:]
         /// For how many job records back a job id is known again, per partition.
         public var windowJobs = 50_000
         /// The group knows this worker by its id (`group.instance.id`): started again within the session it has its partitions at once and the
@@ -47,7 +49,8 @@ public actor KafkaJobLog: JobLog, LaneActor {
 
     let settings: Settings
     let topics: StreamTopics
-    let clientSettings: ClientSettings
+    var clientSettings: ClientSettings
+    let credentials: CredentialFiles
     let report: Log
     let metrics: KafkaJobLogMetrics
 
@@ -55,6 +58,10 @@ public actor KafkaJobLog: JobLog, LaneActor {
     var session: TransactSession?
     /// A producer whose `initTransactions` has not ended yet.
     var opening: Producer?
+    /// What was found of `credentials` when clients were made of them, or could not be.
+    var filesTried: [String: FileStatus] = [:]
+    /// Reads the ledger just now.
+    var ledgerReader: LedgerReader?
     /// The group was left because the pipeline cannot sign (`Demand.isStandingBy`).
     var isStandingBy = false
     /// Of each of the stream's topics.
@@ -100,12 +107,14 @@ public actor KafkaJobLog: JobLog, LaneActor {
         topics = StreamTopics(stream: settings.stream)
         clientSettings = ClientSettings(
             bootstrap: settings.bootstrap, clientID: "tanba-\(settings.worker)", properties: settings.properties)
+        credentials = CredentialFiles(properties: settings.properties, secretFiles: settings.secretFiles)
         self.report = report.with([("stream", .text(settings.stream))])
         self.metrics = KafkaJobLogMetrics(metrics, stream: settings.stream)
     }
 
     public func receive(_ demand: Demand) throws(JobLogError) -> Intake {
         if let ended { throw ended }
+        renewIfRefused()
         let session = try openSession()
         try settle(session)
         guard self.session != nil else { return try receive(demand) }  // it fell; the second time within a minute throws
@@ -130,6 +139,7 @@ public actor KafkaJobLog: JobLog, LaneActor {
 
     public func publish(_ batch: PublishedBatch) throws(JobLogError) -> Publication {
         if let ended { throw ended }
+        renewIfRefused()
         if let session {
             do throws(JobLogError) { try settle(session) } catch {
                 // The pipeline comes here again and again; its group must not take it for dead meanwhile.
@@ -217,6 +227,8 @@ public actor KafkaJobLog: JobLog, LaneActor {
         let reason = trouble("go on", error).reason
         report.error("kafka-fatal", "both clients are made anew: \(reason)", [("code", .text(error.name))])
         dropClients(reason)
+        // Who is refused with a transaction open is told that it failed for good, until somebody mends that: it is no second process.
+        guard !error.isRefusal else { return }
         let now = ContinuousClock.now
         if let lastFall, now - lastFall < .seconds(60) {
             let ended = JobLogError(
@@ -228,7 +240,8 @@ public actor KafkaJobLog: JobLog, LaneActor {
         lastFall = now
     }
 
-    private func dropClients(_ reason: String) {
+    /// What the pipeline has is taken back; the next `receive` makes new clients, whose `initTransactions` settles what was under way.
+    func dropClients(_ reason: String) {
         metrics.remakes.add()
         if let session { closeConsumer(of: session) }
         session = nil

@@ -52,7 +52,7 @@ public enum KafkaProperties {
 
 /// The complete settings of a stream's clients: the user's over our defaults, what is fixed over both.
 struct ClientSettings {
-    private let common: [String: String]
+    private var common: [String: String]
 
     /// - Parameter properties: the user's, none of them refused.
     init(bootstrap: String, clientID: String, properties: [String: String]) {
@@ -60,6 +60,13 @@ struct ClientSettings {
         for (name, value) in properties { common[KafkaProperties.canonical(name)] = value }
         common["bootstrap.servers"] = bootstrap
         self.common = common
+    }
+
+    /// The same with other values of some of the user's.
+    func with(_ values: [String: String]) -> ClientSettings {
+        var settings = self
+        settings.common.merge(values) { $1 }
+        return settings
     }
 
     /// - Parameter member: the id of a static member.

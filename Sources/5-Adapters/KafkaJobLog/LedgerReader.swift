@@ -75,6 +75,14 @@ final class LedgerReader {
         try committed.watermarks(of: topics.jobs, KafkaPartition(partition), within: timeout)
     }
 
+    /// What its clients reported by themselves.
+    func takeIncidents() -> [KafkaError] {
+        [committed, uncommitted].flatMap { reader in
+            _ = reader.poll(for: .zero)
+            return reader.takeIncidents()
+        }
+    }
+
     private func records(
         _ partition: KafkaPartition, from start: Int64, to end: Int64, _ unreadable: inout Int
     ) throws(KafkaError) -> [LedgerRecord] {

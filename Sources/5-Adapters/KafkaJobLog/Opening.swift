@@ -9,14 +9,8 @@ extension KafkaJobLog {
     /// The session, opened if there is none. Bounded by `patience` a step; a step that was taken is not taken again.
     func openSession() throws(JobLogError) -> TransactSession {
         if let session { return session }
-        let log = Self.sink(of: report)
         // The producer first: once it is the only one of its id, nothing that a predecessor left open can change the positions.
-        if opening == nil {
-            opening = try attempt("make a producer") { () throws(KafkaError) in
-                let id = topics.transactionalID(worker: settings.worker)
-                return try Producer(properties: clientSettings.transactionalProducer(id: id), log: log)
-            }
-        }
+        if opening == nil { opening = try makeProducer() }
         let producer = opening!
         try checkTopics(producer)
         do throws(KafkaError) {
@@ -30,7 +24,8 @@ extension KafkaJobLog {
         }
         let session = try attempt("join the group") { () throws(KafkaError) in
             let consumer = try Consumer(
-                properties: clientSettings.consumer(group: topics.group, member: settings.isStaticMember ? settings.worker : nil), log: log)
+                properties: clientSettings.consumer(group: topics.group, member: settings.isStaticMember ? settings.worker : nil),
+                log: Self.sink(of: report))
             Failpoint.kafkaBeforeSubscribe.pass()
             try consumer.subscribe(to: [topics.jobs])
             Failpoint.kafkaAfterSubscribe.pass()

@@ -88,6 +88,8 @@ extension KafkaJobLog {
         let reader = try attempt("read the ledger") { () throws(KafkaError) in
             try LedgerReader(topics: topics, settings: clientSettings, timeout: settings.patience, log: Self.sink(of: report))
         }
+        ledgerReader = reader
+        defer { ledgerReader = nil }
         // Waits until offsets of transactions under way are settled, so it is asked before the ledger is read.
         let committed = try committed(wanted, session)
         var owned: [Partition: OwnedPartition] = [:]

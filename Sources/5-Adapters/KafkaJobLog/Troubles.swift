@@ -18,9 +18,11 @@ extension KafkaJobLog {
         noteIncidents()
         let trouble = KafkaTrouble(error, incidents: recentIncidents)
         let mayPass = hasServed || trouble.mayPass
-        return trouble.error(
+        var told = trouble.error(
             mayPass ? .unavailable : .misconfigured, "stream \(stream): cannot \(what)", bootstrap: settings.bootstrap,
             rights: topics.workersRights)
+        if hasServed, let cause = trouble.cause, cause.isRefusal { told.remedy += "; \(credentials.remedy(for: cause))" }
+        return told
     }
 
     /// Fetches what librdkafka reported by itself.
@@ -30,6 +32,7 @@ extension KafkaJobLog {
             (client as? Producer)?.poll(for: .zero)
             for incident in client.takeIncidents() { note(incident) }
         }
+        for incident in ledgerReader?.takeIncidents() ?? [] { note(incident) }
     }
 
     /// Asks whether a broker is back. Who only waits for jobs would not notice that none can come.
@@ -49,7 +52,7 @@ extension KafkaJobLog {
         if incidents.count > 16 { incidents.removeFirst() }
     }
 
-    private var recentIncidents: [KafkaError] {
+    var recentIncidents: [KafkaError] {
         let oldest = ContinuousClock.now - .seconds(60)
         return incidents.filter { $0.at > oldest }.map(\.error)
     }

@@ -94,6 +94,7 @@ final class Service: Sendable {
             if let error = unusable(in: stream) { throw error }
             var settings = KafkaJobLog.Settings(
                 bootstrap: kafka.bootstrap, stream: stream.name, worker: configuration.worker.id, properties: kafka.properties)
+            settings.secretFiles = kafka.secretFiles
             settings.windowJobs = configuration.limits.knownJobs
             settings.isStaticMember = kafka.isStaticMember
             let log = try KafkaJobLog(settings, report: report, metrics: metrics)
