@@ -1,7 +1,7 @@
 # Sourced by Deploy/local: a broker, of the first kind that there is, and the topics of the sandbox's stream.
 #
 #   KAFKA_BOOTSTRAP   a broker that runs already, without TLS or passwords; it is used, never started or ended
-#   KAFKA_HOME        an unpacked Kafka, 3.6 or newer: one KRaft node is started with its bin/*.sh
+#   KAFKA_HOME        an unpacked Kafka, 3.6 or newer: one KRaft node is started (node.sh)
 #   noida-db          a small program from PyPI that speaks Kafka's protocol, pinned by hash; its limits are said
 #
 # The kind is settled by the first start and kept in run/broker. TANBA_BROKER_SETTINGS has lines for the server.properties of a node that is
@@ -40,34 +40,13 @@ install_kafka() { # client port, controller port
         || die "Kafka needs Java 17 or newer: apt-get install -y openjdk-17-jre-headless; or unset KAFKA_HOME for a broker without Java"
     rm -rf "$home"
     mkdir -p "$home/log"
-    # One node on loopback: no topics by mistake, small internal topics, no wait for a group's first members, timed-out transactions
-    # looked for every second; and after a SIGKILL the new broker has to wait for the end of the old one's session, so it is short.
-    cat > "$home/server.properties" <<TEXT
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$2
-listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2
-advertised.listeners=PLAINTEXT://127.0.0.1:$1
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-inter.broker.listener.name=PLAINTEXT
-controller.listener.names=CONTROLLER
-log.dirs=$home/data
-auto.create.topics.enable=false
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=10
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=10
-transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
-group.initial.rebalance.delay.ms=0
-broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=500
-${TANBA_BROKER_SETTINGS-}
-TEXT
-    LOG_DIR=$home/log "$KAFKA_HOME/bin/kafka-storage.sh" format --ignore-formatted -t VGFuYmFEZW1vU2FuZGJveA \
-        -c "$home/server.properties" >> "$sandbox/log/broker.log" 2>&1 || die_with_log "kafka-storage.sh could not format the broker's folder" broker
+    {
+        node_properties 1 "$home/data" "$2" "1@127.0.0.1:$2" "PLAINTEXT://127.0.0.1:$1" PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+        node_alone
+        echo "${TANBA_BROKER_SETTINGS-}"
+    } > "$home/server.properties"
+    node_format VGFuYmFEZW1vU2FuZGJveA "$home/server.properties" "$home/log" >> "$sandbox/log/broker.log" 2>&1 \
+        || die_with_log "kafka-storage.sh could not format the broker's folder" broker
 }
 
 # Of its own exit status, so that Deploy/demo can go on without a broker.
@@ -103,7 +82,7 @@ start_broker() {
             kafka wait 20 > /dev/null || die "no broker answers at KAFKA_BOOTSTRAP=$address"
             return ;;
     esac
-    wait_for broker 90 "answer at $address" kafka wait 0 2> /dev/null
+    wait_for broker 180 "answer at $address" kafka wait 0 2> /dev/null
 }
 
 kafka() { # command of kafka.py, arguments...

@@ -87,12 +87,18 @@ wait_for() { # name, seconds, what is waited for, command...
 
 port_of() { cat "$sandbox/run/$1.port" 2>/dev/null; }
 
-# Ports that nobody listens on now, all different.
+# Ports that nobody listens on now, all different, and below those that the system gives to whoever connects (32768 and up): a client that tries
+# to reach what is not there yet could else be given the very port, and keep it.
 free_ports() { # count
     python3 - "$1" <<'PYTHON'
-import socket, sys
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
-print(*(s.getsockname()[1] for s in sockets))
+import random, socket, sys
+held = []
+while len(held) < int(sys.argv[1]):
+    try:
+        held.append(socket.create_server(("127.0.0.1", random.randrange(10000, 32000))))
+    except OSError:
+        pass
+print(*(one.getsockname()[1] for one in held))
 PYTHON
 }
 

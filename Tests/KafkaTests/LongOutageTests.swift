@@ -13,8 +13,8 @@ import Testing
     /// leaders of all partitions.
     @Test(.enabled(if: environment("TANBA_THREE_NODES") != nil), .timeLimit(.minutes(8)))
     func coordinatorsMayMove() async throws {
-        let nodes = try ThreeNodes()
-        let lab = try StreamLab(nodes.broker, partitions: 3, replication: 3)
+        let nodes = try TestBroker(nodes: 3)
+        let lab = try StreamLab(nodes, partitions: 3, replication: 3)
         let log = try lab.log("w1")
         var hand = Hand(log)
         var ids: [String] = []

@@ -79,7 +79,7 @@ extension TestBroker {
     /// Gives a user another password, which is asked for when the broker is started again: `USER.password` has it.
     public func changePassword(of user: String) throws {
         let file = try securityFolder + "/\(user).password"
-        let settings = (try securityFolder as NSString).deletingLastPathComponent + "/server.properties"
+        let settings = (try securityFolder as NSString).deletingLastPathComponent + "/server-1.properties"
         let password = UUID().uuidString
         let lines = String(decoding: try Files.read(settings, atMost: 1 << 16), as: UTF8.self)
         let old = String(decoding: try Files.read(file, atMost: 1024), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)

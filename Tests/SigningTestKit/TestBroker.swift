@@ -1,17 +1,17 @@
 import Foundation
 import OperatingSystem
 
-/// A real Kafka of one node for this test process, from the Kafka that `KAFKA_HOME` points to (any Kafka of 3.6 or newer: only its
+/// A real Kafka for this test process, of one node or three, from the Kafka that `KAFKA_HOME` points to (any Kafka of 3.6 or newer: only its
 /// bin/*.sh are used), or the one at `KAFKA_BOOTSTRAP`.
 ///
-/// A shell script holds it: it ends the broker and removes its folder when this process is gone, however that ends, because then
+/// A shell script holds it: it ends the broker and removes its folder when this object goes, or this process, however that ends, because then
 /// its standard input is at an end.
 public final class TestBroker: Sendable {
     /// Where clients connect, for `bootstrap.servers`.
     ///
     /// Of a secured broker this is the back door: without TLS, and whoever comes through it may do everything. Tests make topics there.
     public let bootstrap: String
-    private let script: TestBrokerScript?
+    private let script: HeldScript?
     /// Set for a broker made with `isSecured`.
     let secured: Secured?
 
@@ -37,10 +37,12 @@ public final class TestBroker: Sendable {
 
     /// Starts a broker of its own, for a test that kills it. Takes 3 to 6 seconds.
     ///
-    /// - Parameter isSecured: with the doors of `Door`, and with ACLs: through them nobody may do anything but who is given the right.
-    public init(isSecured: Bool = false) throws {
-        guard let home = Self.home else { throw TestBrokerError(what: "KAFKA_HOME is not set") }
-        let script = try TestBrokerScript(home: home, users: isSecured ? Self.users : [])
+    /// - Parameters:
+    ///   - nodes: 1, or 3 that have a copy of everything each.
+    ///   - isSecured: with the doors of `Door`, and with ACLs: through them nobody may do anything but who is given the right.
+    public init(nodes: Int = 1, isSecured: Bool = false) throws {
+        guard Self.home != nil else { throw TestBrokerError(what: "KAFKA_HOME is not set") }
+        let script = try Self.hold(nodes: nodes, users: isSecured ? Self.users : [])
         secured = isSecured ? try Secured(line: script.expect("secured ")) : nil
         bootstrap = try script.expect("ready ")
         self.script = script
@@ -54,18 +56,17 @@ public final class TestBroker: Sendable {
     }
 
     /// SIGKILL, and waits for its end.
-    public func kill() throws { try order("kill", "killed") }
+    public func kill(_ node: Int = 1) throws { try order("kill \(node)", "killed") }
     /// Starts it again after `kill`, at the same address and with the same data, and waits until it listens.
-    public func start() throws { try order("start", "ready ") }
+    public func start(_ node: Int = 1) throws { try order("start \(node)", "started") }
     /// SIGSTOP: connections stay open and nobody answers.
-    public func pause() throws { try order("pause", "paused") }
+    public func pause(_ node: Int = 1) throws { try order("pause \(node)", "paused") }
     /// SIGCONT.
-    public func resume() throws { try order("resume", "resumed") }
+    public func resume(_ node: Int = 1) throws { try order("resume \(node)", "resumed") }
 
     private func order(_ command: String, _ answer: String) throws {
         guard let script else { throw TestBrokerError(what: "a broker of KAFKA_BOOTSTRAP is not ours to \(command)") }
-        try script.say(command)
-        _ = try script.expect(answer)
+        try script.order(command, answer)
     }
 
     private static let home = environment("KAFKA_HOME").flatMap {

@@ -5,11 +5,11 @@ import OperatingSystem
 ///
 /// Nobody else on the machine sees it: it runs in a mount namespace in which `/run` is its own, so its socket, which has a fixed path, lies
 /// in a folder of ours. Programs of the test find it there when they get `environment`. A script holds it: it ends pcscd and removes the
-/// folder when this process is gone, however that ends, because then its standard input is at an end.
+/// folder when this object goes, or this process, however that ends, because then its standard input is at an end.
 public final class VirtualReaders: Sendable {
     /// What leads a program's libpcsclite to this pcscd. It is read once a process.
     public let environment: [String: String]
-    private let script: Script
+    private let script: HeldScript
 
     /// For `.enabled(if:)`: they can be had. Says once and aloud what is skipped if not.
     public static let isAvailable: Bool = {
@@ -20,7 +20,7 @@ public final class VirtualReaders: Sendable {
 
     /// Starts pcscd, whose readers are called `Virtual PCD 00 00` and `Virtual PCD 00 01`, both empty. Takes half a second.
     public init() throws {
-        script = try Script()
+        script = try HeldScript("virtual readers", ["python3", "-c", readerScript])
         environment = ["PCSCLITE_CSOCK_NAME": try script.expect("ready ")]
     }
 
@@ -58,44 +58,6 @@ public final class VirtualReaders: Sendable {
         process.waitUntilExit()
         let said = String(decoding: words ?? Data(), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
         return (process.terminationStatus, said.isEmpty ? "python3 is not here" : said)
-    }
-}
-
-public struct VirtualReadersError: Error, CustomStringConvertible {
-    public let what: String
-    public var description: String { "virtual readers: \(what)" }
-}
-
-/// The script: orders by its standard input, one a line, answers by its standard output.
-private final class Script: Sendable {
-    private let pipes: Locked<(orders: FileHandle, answers: FileHandle, process: Process)>
-
-    init() throws {
-        let orders = Pipe()
-        let answers = Pipe()
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", readerScript]
-        process.standardInput = orders
-        process.standardOutput = answers
-        try process.run()
-        pipes = Locked((orders.fileHandleForWriting, answers.fileHandleForReading, process))
-    }
-
-    func order(_ order: String, _ answer: String) throws {
-        try pipes.withLock { try $0.orders.write(contentsOf: Data((order + "\n").utf8)) }
-        _ = try expect(answer)
-    }
-
-    /// Reads one line, which must begin so, and returns the rest of it.
-    func expect(_ beginning: String) throws -> String {
-        let line = try pipes.withLock { pipes in
-            var line: [UInt8] = []
-            while let byte = try pipes.answers.read(upToCount: 1)?.first, byte != UInt8(ascii: "\n") { line.append(byte) }
-            return String(decoding: line, as: UTF8.self)
-        }
-        guard line.hasPrefix(beginning) else { throw VirtualReadersError(what: line.isEmpty ? "ended without a word" : line) }
-        return String(line.dropFirst(beginning.count))
     }
 }
 
@@ -144,9 +106,10 @@ private let readerScript = #"""
         if os.path.exists(folder + "/run/pcscd.comm"): os.remove(folder + "/run/pcscd.comm")
         log = open(folder + "/log.txt", "a")
         pcscd = subprocess.Popen(enter(folder + "/run", [PCSCD, "-f", "-i", "-c", folder + "/conf"]), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        for _ in range(1000):
-            if pcscd.poll() is not None: sys.exit(print("pcscd ended:", open(folder + "/log.txt").read()[-500:].replace("\n", " "), flush=True))
-            if os.path.exists(folder + "/run/pcscd.comm") and (not pair or listens(port) and listens(port + 1)): break
+        end = time.monotonic() + 60
+        while not os.path.exists(folder + "/run/pcscd.comm") or pair and not (listens(port) and listens(port + 1)):
+            trouble = "ended" if pcscd.poll() is not None else "does not listen" if time.monotonic() > end else None
+            if trouble: sys.exit(print("pcscd " + trouble + ":", open(folder + "/log.txt").read()[-500:].replace("\n", " "), flush=True))
             time.sleep(0.01)
         print("ready " + folder + "/run/pcscd.comm", flush=True)
 
