@@ -1,4 +1,5 @@
 import Kafka
+import SigningTestKit
 import Testing
 
 /// Goal: nothing that librdkafka says about a failure is lost. Method: its mock cluster answers single requests with errors.
@@ -93,8 +94,7 @@ import Testing
     }
 
     @Test func aBrokerThatIsAwayIsNamedByTheIncidents() throws {
-        // a port of the loopback nobody listens on: the broker of a mock cluster that is gone
-        let gone = try MockCluster().bootstrap
+        let gone = "127.0.0.1:\(try refusingPort())"
         let producer = try Producer(properties: ["bootstrap.servers": gone, "transactional.id": "t"]) { _ in }
         let error = #expect(throws: KafkaError.self) { try producer.initTransactions(within: .milliseconds(1500)) }
         #expect(error?.disposition == .retry)

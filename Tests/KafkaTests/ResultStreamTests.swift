@@ -107,8 +107,8 @@ import Testing
     }
 
     @Test func brokersThatAreAwayAreNamed() async throws {
-        let gone = try MockCluster().bootstrap
-        let stream = KafkaResultStream(bootstrap: gone, stream: "s", patience: .seconds(1), report: .silent)
+        let gone = "127.0.0.1:\(try refusingPort())"
+        let stream = KafkaResultStream(bootstrap: gone, stream: "s", patience: .seconds(3), report: .silent)
         let error = await #expect(throws: KafkaStreamError.self) { try await stream.partitions() }
         #expect(error?.isTransient == true)
         #expect(error?.reason.contains("Connection refused") == true, "\(error?.reason ?? "")")

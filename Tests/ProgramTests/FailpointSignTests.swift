@@ -1,6 +1,7 @@
 import Failpoints
 import Foundation
 import OperatingSystem
+import SigningTestKit
 import Testing
 
 private let noFailpoints: Comment = "SKIPPED: this build has no failpoints (--traits Failpoints)"
@@ -77,7 +78,7 @@ private let noFailpoints: Comment = "SKIPPED: this build has no failpoints (--tr
     /// Two runs that died, each with another version of the file; its signature is that of the version it has now.
     @Test func aFileHasTheSignatureOfItsVersionAfterTwoCrashes() async throws {
         // Without an authority nothing is published, so that both jobs are left behind
-        let (lab, port) = (try ProgramLab.shared.get(), try ProgramLab.freePort())
+        let (lab, port) = (try ProgramLab.shared.get(), try refusingPort())
         let stand = try ProgramStand { $0.replacing(lab.authorityLine, with: "    url: \"http://127.0.0.1:\(port)/\"") }
         for (text, failpoint) in [("one", "validate-before"), ("two", "validate-before:2")] {
             try stand.write(text, to: "documents/a.txt")

@@ -1,5 +1,6 @@
 import Foundation
 import OperatingSystem
+import SigningTestKit
 import Testing
 
 /// `tanba sign` with input that cannot be used: it is told which, and everything else is signed.
@@ -53,7 +54,7 @@ import Testing
 
     @Test func aSecondRunInTheSameFolderIsTurnedAway() async throws {
         // A first run that cannot end: its authority is away
-        let port = try ProgramLab.freePort()
+        let port = try refusingPort()
         let lab = try ProgramLab.shared.get()
         let stand = try ProgramStand { $0.replacing(lab.authorityLine, with: "    url: \"http://127.0.0.1:\(port)/\"") }
         try stand.writeDocuments(2)
@@ -69,7 +70,7 @@ import Testing
     }
 
     @Test func anInterruptedRunSaysSoAndGoesOnLater() async throws {
-        let port = try ProgramLab.freePort()
+        let port = try refusingPort()
         let lab = try ProgramLab.shared.get()
         let stand = try ProgramStand {
             $0.replacing(lab.authorityLine, with: "    url: \"http://127.0.0.1:\(port)/\"") + "limits:\n  drain: 300ms\n"
@@ -78,7 +79,7 @@ import Testing
         let first = try stand.start("tanba", ["sign", "documents", "--profile", "p256-t", "--out", "out"])
         try await first.wait(for: "its first try of the authority") { first.errorsSoFar.contains("time-stamp authority demo") }
         first.send(SIGINT)
-        let ended = try await first.ended(within: .seconds(20))
+        let ended = try await first.ended()
         #expect(ended.status == 3, "\(ended)")
         #expect(ended.errors.contains("interrupted; run the same command again to go on"), "\(ended)")
         #expect(try stand.signatures() == [])

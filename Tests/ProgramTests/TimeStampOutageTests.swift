@@ -1,5 +1,6 @@
 import Foundation
 import OperatingSystem
+import SigningTestKit
 import Testing
 
 /// A time-stamping authority that is away or answers garbage: nothing is refused, the documents wait and are signed when it is mended.
@@ -10,14 +11,14 @@ import Testing
     }
 
     @Test func anAuthorityThatIsAwayIsWaitedFor() async throws {
-        let port = try ProgramLab.freePort()
+        let port = try refusingPort()
         let stand = try Self.stand(port: port)
         let paths = try stand.writeDocuments(4)
         let sign = try stand.start("tanba", ["sign", "documents", "--profile", "p256-t", "--out", "out", "--json"])
         try await sign.wait(for: "a warning that names the authority") { sign.errorsSoFar.contains("time-stamp authority demo") }
         #expect(try stand.signatures() == [])
         let authority = try await stand.lab.startAuthority(port: port, in: stand.folder)
-        let ended = try await sign.ended(within: .seconds(30))
+        let ended = try await sign.ended()
         #expect(authority.isRunning)
         #expect(ended.status == 0, "\(ended)")
         #expect(try SignSummary(ended) == SignSummary(signed: 4))
@@ -27,7 +28,7 @@ import Testing
 
     /// What answers is a web server, and not an authority.
     @Test func garbageIsNoTimeStamp() async throws {
-        let port = try ProgramLab.freePort()
+        let port = try refusingPort()
         let stand = try Self.stand(port: port)
         try stand.writeDocuments(2)
         let garbage = try stand.start("/usr/bin/env", ["python3", "-c", Self.liar, "\(port)"])
@@ -38,7 +39,7 @@ import Testing
         garbage.send(SIGKILL)
         _ = try await garbage.ended()
         let authority = try await stand.lab.startAuthority(port: port, in: stand.folder)
-        let ended = try await sign.ended(within: .seconds(30))
+        let ended = try await sign.ended()
         #expect(authority.isRunning)
         #expect(ended.status == 0, "\(ended)")
         #expect(try SignSummary(ended) == SignSummary(signed: 2))

@@ -1,5 +1,6 @@
 import Foundation
 import OperatingSystem
+import SigningTestKit
 import Testing
 
 /// `tanba timestamp test` against the demo authority, honest and not.
@@ -78,7 +79,7 @@ import Testing
     }
 
     @Test func nobodyThere() async throws {
-        let ended = try await test("http://127.0.0.1:\(try ProgramLab.freePort())/", "--trust", stand.lab.sandbox + "/pki/tsa-ca.pem")
+        let ended = try await test("http://127.0.0.1:\(try refusingPort())/", "--trust", stand.lab.sandbox + "/pki/tsa-ca.pem")
         #expect(ended.status == 3 && ended.output.contains("NOT GOOD: unreachable"), "\(ended)")
     }
 

@@ -5,6 +5,7 @@ import Log
 import Metrics
 import OperatingSystem
 import SigningPipeline
+import SigningTestKit
 import Testing
 import TimeStampClient
 import TimeStampProtocol
@@ -73,7 +74,7 @@ import TimeStampProtocol
     }
 
     @Test func whatDiesAndLiesIsReplacedAndComesBack() async throws {
-        let (first, second) = (try DemoAuthority(pki), try DemoAuthority(pki, script: "flipped-signature"))
+        let (first, second) = (try DemoAuthority(pki, port: refusingPort()), try DemoAuthority(pki, script: "flipped-signature"))
         let (a, b) = (try governor(first.url, name: "a"), try governor(second.url, name: "b"))
         let group = group(b, a)
         #expect(try await stamp(100, by: group) == ["a": 100])

@@ -3,6 +3,7 @@ import Glibc
 import HTTPClient
 import HTTPServer
 import OperatingSystem
+import SigningTestKit
 import Testing
 
 @Suite struct HTTPClientTests {
@@ -142,7 +143,7 @@ import Testing
     // MARK: failures
 
     @Test func nobodyListens() async throws {
-        let url = "http://user:secret@127.0.0.1:\(try RawServer.deadPort())/x?token=hidden"
+        let url = "http://user:secret@127.0.0.1:\(try refusingPort())/x?token=hidden"
         let error = try #require(try await Self.failure(Self.client(), url))
         #expect(error.kind == .unreachable)
         #expect(error.description.contains("127.0.0.1"))

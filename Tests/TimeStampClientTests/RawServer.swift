@@ -57,7 +57,7 @@ final class RawServer: Sendable {
 
     /// Connects to this machine's port and leaves the connection open; the caller closes the descriptor.
     static func connect(to port: UInt16) throws -> Int32 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = loopback(port)
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -81,13 +81,6 @@ final class RawServer: Sendable {
         return String(decoding: answer, as: UTF8.self)
     }
 
-    /// A port on which nothing listens.
-    static func deadPort() throws -> UInt16 {
-        let (listener, port) = try listen(backlog: 1)
-        Glibc.close(listener)
-        return port
-    }
-
     private static func loopback(_ port: UInt16) -> sockaddr_in {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -97,7 +90,7 @@ final class RawServer: Sendable {
     }
 
     private static func listen(backlog: Int32) throws -> (Int32, UInt16) {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = loopback(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafeMutablePointer(to: &address) {

@@ -8,6 +8,7 @@ import Log
 import Metrics
 import OperatingSystem
 import SigningPipeline
+import SigningTestKit
 import Testing
 import TimeStampClient
 import TimeStampProtocol
@@ -189,7 +190,7 @@ import TimeStampProtocol
     }
 
     @Test func nobodyThere() async throws {
-        let parts = try Parts("http://user:secret@127.0.0.1:\(try RawServer.deadPort())/?key=hidden", try TestPKI())
+        let parts = try Parts("http://user:secret@127.0.0.1:\(try refusingPort())/?key=hidden", try TestPKI())
         let error = try await Self.failure(parts.make())
         #expect(error.fault == "unreachable")
         #expect(!"\(error)".contains("secret") && !"\(error)".contains("hidden"))
@@ -205,7 +206,7 @@ import TimeStampProtocol
     @Test func anAuthorityThatDiedAndCameBackIsUsedAgain() async throws {
         let pki = try TestPKI()
         try pki.addAuthority()
-        let first = try DemoAuthority(pki)
+        let first = try DemoAuthority(pki, port: refusingPort())
         let client = try Parts(first.url, pki).make()
         _ = try await client.timeStamp(Self.imprint())
         #expect(first.stop() == 0)
@@ -258,7 +259,7 @@ import TimeStampProtocol
 
     @Test(.enabled(if: Files.exists("/usr/bin/promtool"), "SKIPPED: promtool is not installed (apt install prometheus)"))
     func promtoolAcceptsItsMetrics() async throws {
-        let parts = try Parts("http://127.0.0.1:\(try RawServer.deadPort())/", try TestPKI())
+        let parts = try Parts("http://127.0.0.1:\(try refusingPort())/", try TestPKI())
         _ = try await Self.failure(parts.make())
         let folder = try TestFolder()
         try folder.write(parts.metrics.prometheusText(), to: "metrics")
