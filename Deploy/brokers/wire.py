@@ -72,7 +72,9 @@ class Broker:
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if security:
                 self.connection = security.protected(self.connection, host)
-                self.connection.settimeout(60)
+            # An answer may take longer than a connection
+            self.connection.settimeout(60)
+            if security:
                 security.log_in(self)
         except BaseException:
             self.connection.close()

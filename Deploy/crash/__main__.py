@@ -170,6 +170,12 @@ def summary(lab, lanes, wanted, points, walked):
     print("  judging…", flush=True)
     for point in sorted(set(points) - set(walked)):
         lab.fault(f"nobody died at {point}")
+    # What was not suffered was not survived.
+    suffered = {"zombie": sum(len(lane.zombies) for lane in lanes), "storm": sum(lane.storms for lane in lanes), "kill": lab.kills,
+                "restart of the broker": lab.restarts_of_broker}
+    for name, count in suffered.items():
+        if count == 0:
+            lab.fault(f"there was no {name}")
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         verdicts = pool.map(lambda lane: judge.judge(lab, lane), lanes)
         audits = pool.map(lambda lane: judge.audit(lab, lane.stream), lanes)

@@ -8,6 +8,9 @@ import subprocess
 
 from lab import PARTITIONS
 
+# Of a program that judges; a machine with much else to do takes a minute.
+DEADLINE = 900
+
 
 def dump(lab, topic, expected):
     """Reads a topic as Kafka's own client shows it to others. Once more, and with more patience, when less was read than there must be."""
@@ -20,7 +23,7 @@ def dump(lab, topic, expected):
             command += ["--property", f"print.{name}=true"]
         environment = {**os.environ, "KAFKA_HEAP_OPTS": "-Xmx256m"}
         with open(path, "wb") as out, open(path.with_suffix(".log"), "wb") as log:
-            subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log)
+            subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log, timeout=DEADLINE)
         records = parse(path)
         if sum(map(len, records)) >= expected:
             break
@@ -195,7 +198,7 @@ def audit(lab, stream):
     with open(report, "wb") as out, open(report.with_suffix(".log"), "wb") as log:
         status = subprocess.run(
             [lab.programs / "tanba-auditor", "audit", "--stream", stream, "--bootstrap", lab.bootstrap, "--trust", lab.local["trust"][0],
-             "--tsa-trust", lab.local["tsaTrust"][0], "--json"], stdin=subprocess.DEVNULL, stdout=out, stderr=log).returncode
+             "--tsa-trust", lab.local["tsaTrust"][0], "--json"], stdin=subprocess.DEVNULL, stdout=out, stderr=log, timeout=DEADLINE).returncode
     try:
         found = json.loads(report.read_text())
     except ValueError:

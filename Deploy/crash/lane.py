@@ -272,9 +272,9 @@ def sign_at_failpoints(lab, points):
         statuses = []
         for failpoint in (point, ""):
             environment = {**os.environ, "TANBA_FAILPOINT": failpoint}
-            statuses.append(subprocess.run(sign, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log).returncode)
+            statuses.append(subprocess.run(sign, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=PATIENCE).returncode)
         audit = subprocess.run(
-            [lab.programs / "tanba-auditor", "audit", "--log", out, "--trust", lab.local["trust"][0]], stdout=log, stderr=log).returncode
+            [lab.programs / "tanba-auditor", "audit", "--log", out, "--trust", lab.local["trust"][0]], stdout=log, stderr=log, timeout=PATIENCE).returncode
         found = len(list(out.glob("*.p7s")))
         if statuses != [-signal.SIGKILL, 0] or audit != 0 or found != 6:
             lab.fault(f"tanba sign killed at {point}: statuses {statuses}, audit {audit}, {found} of 6 signatures: {log.name}")

@@ -18,6 +18,6 @@ start_authority() {
     # The first start takes any free port, a later one the same: it stands in the configuration of workers that may be running
     start_process tsa "$sandbox/bin/demo-tsa" --certificate "$sandbox/pki/tsa.pem" --key "$sandbox/pki/tsa.key" --policy $tsa_policy \
         --port "$(port_of tsa || echo 0)" --port-file "$sandbox/run/tsa.listening" --script "$sandbox/authority.script"
-    wait_for tsa 10 "port" test -s "$sandbox/run/tsa.listening"
+    wait_for tsa 60 "port" test -s "$sandbox/run/tsa.listening"
     mv "$sandbox/run/tsa.listening" "$sandbox/run/tsa.port"
 }

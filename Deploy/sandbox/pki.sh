@@ -74,5 +74,5 @@ make_pki() {
 start_pki_server() {
     alive pki > /dev/null && return
     start_process pki python3 -m http.server --bind 127.0.0.1 --directory "$sandbox/pki/public" "$(port_of pki)"
-    wait_for pki 10 "answer on port $(port_of pki)" answers "$(port_of pki)" /ca.crl
+    wait_for pki 60 "answer on port $(port_of pki)" answers "$(port_of pki)" /ca.crl
 }

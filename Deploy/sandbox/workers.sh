@@ -91,11 +91,11 @@ start_workers() { # names...
         rm -f "$sandbox/run/$worker.listening"
         write_worker_configuration "$worker"
         start_process "$worker" "$programs/tanba-worker" --config "$sandbox/configuration/$worker.yaml"
-        wait_for "$worker" 30 "port of its operations" test -s "$sandbox/run/$worker.listening"
+        wait_for "$worker" 60 "port of its operations" test -s "$sandbox/run/$worker.listening"
         tr -d ' \n' < "$sandbox/run/$worker.listening" > "$sandbox/run/$worker.port"
     done
     for worker in "$@"; do
-        wait_for "$worker" 60 "readiness at http://127.0.0.1:$(port_of "$worker")/ready" answers "$(port_of "$worker")" /ready
+        wait_for "$worker" 120 "readiness at http://127.0.0.1:$(port_of "$worker")/ready" answers "$(port_of "$worker")" /ready
     done
 }
 
