@@ -98,8 +98,9 @@ struct FlowState {
     mutating func note(unread: [Partition: Int]) {
         hungry.note(unread: unread, served: window.served, at: clock.elapsed())
         let waiting = waitingJobs(unread: unread)
-        metrics.signable.set(Double(waiting.signable), metrics.stream)
+        // In this order: whoever waits for the jobs finds the workers
         metrics.usefulWorkers.set(Double(waiting.usefulWorkers), metrics.stream)
+        metrics.signable.set(Double(waiting.signable), metrics.stream)
     }
 
     /// A job has its result.
