@@ -114,14 +114,14 @@ import Testing
             // At any moment, also before it waits
             if turn.isMultiple(of: 2) { try await events.expect(Self.start) }
             let took = await clock.measure { await watch.stop() }
-            #expect(took < .seconds(1))
+            #expect(took < .seconds(30))
             await watch.stop()
         }
         try readers.killService()
         let events = Events()
         let watch = try ReaderWatch(settings) { events.add($0) }
         try await events.expectServiceLost()
-        #expect(await clock.measure { await watch.stop() } < .seconds(1))
+        #expect(await clock.measure { await watch.stop() } < .seconds(30))
         try readers.startService()
     }
 
@@ -134,7 +134,7 @@ import Testing
         try readers.pauseService()
         let took = await ContinuousClock().measure { await watch.stop() }
         try readers.resumeService()
-        #expect(took < .seconds(4))
+        #expect(took < .seconds(30))
         #expect(events.rest == [])
     }
 
@@ -156,7 +156,7 @@ private final class Events: Sendable {
 
     /// Waits for as many events and takes them.
     private func next(_ count: Int) async throws -> [ReaderEvent] {
-        let end = ContinuousClock.now + .seconds(20)
+        let end = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < end {
             let taken: [ReaderEvent]? = all.withLock { all in
                 guard all.count >= count else { return nil }

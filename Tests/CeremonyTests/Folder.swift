@@ -27,7 +27,7 @@ struct Ended: Sendable, CustomStringConvertible {
     var description: String { "exit status \(status)\n--- standard output\n\(output)\n--- standard error\n\(errors)" }
 }
 
-/// Runs a program to its end; after a minute it is killed.
+/// Runs a program to its end; after three minutes it is killed.
 ///
 /// - Parameter environment: beside what this process has, without its `TANBA_…` and with no SoftHSM folder of its own.
 func run(_ path: String, _ arguments: [String], environment: [String: String] = [:], in folder: String? = nil) throws -> Ended {
@@ -46,7 +46,7 @@ func run(_ path: String, _ arguments: [String], environment: [String: String] = 
     process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: name + ".err"))
     try process.run()
     let killer = DispatchWorkItem { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
-    DispatchQueue.global().asyncAfter(deadline: .now() + 60, execute: killer)
+    DispatchQueue.global().asyncAfter(deadline: .now() + 180, execute: killer)
     process.waitUntilExit()
     killer.cancel()
     return Ended(

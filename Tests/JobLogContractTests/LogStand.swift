@@ -83,7 +83,7 @@ struct LogStand: Sendable, CustomTestStringConvertible {
 
     /// The same, once there are so many: a broker shows what is committed a moment after it was.
     func results(count: Int) async throws -> [JobResult] {
-        let end = ContinuousClock.now + .seconds(20)
+        let end = ContinuousClock.now + .seconds(60)
         while true {
             let results = try await results()
             if results.count >= count || ContinuousClock.now > end { return results }

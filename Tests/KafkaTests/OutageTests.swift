@@ -38,7 +38,8 @@ import Testing
         try broker.pause()
         let began = ContinuousClock.now
         await hand.log.close()
-        #expect(ContinuousClock.now - began < .seconds(20))
+        // librdkafka by itself waits 60 s for an answer
+        #expect(ContinuousClock.now - began < .seconds(45))
         try broker.resume()
     }
 

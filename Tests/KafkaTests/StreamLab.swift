@@ -130,6 +130,17 @@ extension KafkaJobLog {
         }
     }
 
+    /// The first error that does not pass by itself.
+    func firstError() async throws -> JobLogError {
+        let end = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < end {
+            do throws(JobLogError) { _ = try receive(Demand(limit: 10, wait: .milliseconds(200))) } catch {
+                if error.kind != .unavailable { return error }
+            }
+        }
+        throw NotYet()
+    }
+
     func publishPatiently(_ batch: PublishedBatch) async throws -> Publication {
         let end = ContinuousClock.now + .seconds(120)
         while true {

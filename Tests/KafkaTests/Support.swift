@@ -41,9 +41,9 @@ extension TestBroker {
 
 struct NotYet: Error {}
 
-/// Calls again until it succeeds, at most half a minute.
+/// Calls again until it succeeds, at most a minute.
 func retrying<R>(_ body: () throws -> R) throws -> R {
-    let end = ContinuousClock.now + .seconds(30)
+    let end = ContinuousClock.now + .seconds(60)
     while true {
         do { return try body() } catch { if ContinuousClock.now > end { throw error } }
     }

@@ -40,21 +40,22 @@ import Testing
         }
     }
 
-    /// A process that sleeps in the background sends SIGCONT: without it the test would wait for ever, and without the stop there would be no pause.
+    /// A process in the background sends SIGCONT once this one is stopped (T): without it the test would wait for ever, and without the stop it
+    /// would not be sent.
     @Test(.enabled(if: Failpoint.areBuiltIn, "SKIPPED: this build has no failpoints (--traits Failpoints)"))
     func theProcessStopsAtTheNamedPassingUntilItIsContinued() async {
         await #expect(processExitsWith: .exitCode(7)) {
             setenv("TANBA_FAILPOINT", "stop:sign-before:2", 1)
             let alarm = Process()
             alarm.executableURL = URL(fileURLWithPath: "/bin/sh")
-            alarm.arguments = ["-c", "sleep 0.5; kill -CONT \(getpid())"]
+            let script = "while kill -0 $0; do grep -q '^State:.T' /proc/$0/status && exec kill -CONT $0; sleep 0.02; done; exit 1"
+            alarm.arguments = ["-c", script, "\(getpid())"]
+            Failpoint.signBefore.pass()
             try alarm.run()
             Failpoint.signBefore.pass()
-            let before = ContinuousClock.now
+            alarm.waitUntilExit()
             Failpoint.signBefore.pass()
-            let stopped = ContinuousClock.now - before
-            Failpoint.signBefore.pass()
-            exit(stopped > .milliseconds(100) ? 7 : 1)
+            exit(alarm.terminationStatus == 0 ? 7 : 1)
         }
     }
 

@@ -109,10 +109,9 @@ import Testing
     /// Nothing of a transaction is there after a kill; what was committed is.
     @Test func whatWasCommittedSurvivesAKill() async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "tanba-kill-\(UUID().uuidString).sqlite").path
-        setenv("TANBA_TEST_KILL", path, 1)
         defer { for suffix in ["", "-wal", "-shm"] { try? Files.remove(path + suffix) } }
-        await #expect(processExitsWith: .signal(SIGKILL)) {
-            let connection = try Connection(path: try #require(Host.environment("TANBA_TEST_KILL")))
+        await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
+            let connection = try Connection(path: path)
             try connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t (id INTEGER PRIMARY KEY)")
             try connection.transaction { try connection.execute("INSERT INTO t VALUES (1)") }
             try connection.transaction {

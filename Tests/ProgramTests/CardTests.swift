@@ -10,6 +10,7 @@ import Testing
 
     @Test func theWatchTellsOfCardsAndTokens() async throws {
         let readers = try VirtualReaders()
+        defer { withExtendedLifetime(readers) {} }
         let stand = try ProgramStand()
         let watch = try stand.start("tanba", ["tokens", "watch", "--json"], environment: readers.environment)
         func seen(_ event: String, _ count: Int = 1) async throws {
@@ -30,7 +31,7 @@ import Testing
         try await seen("reader-appeared", 4)
         try await seen("token-there")
         watch.send(SIGINT)
-        let ended = try await watch.ended(within: .seconds(10))
+        let ended = try await watch.ended()
         #expect(ended.status == 0 && ended.errors.isEmpty, "\(ended)")
         let events = try ended.output.split(separator: "\n").map { try JSONDecoder().decode(Event.self, from: Data($0.utf8)) }
         #expect(events.allSatisfy { $0.time.hasSuffix("Z") })
@@ -46,13 +47,14 @@ import Testing
 
     @Test func theWatchNeedsNoConfigurationAndSpeaksToPeople() async throws {
         let readers = try VirtualReaders()
+        defer { withExtendedLifetime(readers) {} }
         let stand = try ProgramStand { _ in "tokens: [{name: away, module: /nonexistent/module.so, label: away, pin: env:NONE}]" }
         try readers.insert(Self.kaztoken, slot: 1)
         let watch = try stand.start("tanba", ["tokens", "watch"], environment: readers.environment)
         try await watch.wait(for: "the card") { watch.outputSoFar.contains("Kaztoken in \(VirtualReaders.name(slot: 1)), ATR 3B 88 01 4B") }
         try await watch.wait(for: "the token") { watch.outputSoFar.contains("token away is missing: ") }
         watch.send(SIGTERM)
-        let ended = try await watch.ended(within: .seconds(10))
+        let ended = try await watch.ended()
         #expect(ended.status == 0, "\(ended)")
         #expect(ended.output.contains("reader \(Self.reader)\n"), "\(ended)")
 

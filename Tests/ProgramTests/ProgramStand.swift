@@ -51,7 +51,7 @@ final class ProgramStand: Sendable {
             environment: ["TANBA_CONFIG": configuration].merging(environment) { $1 }, in: folder)
     }
 
-    func run(_ program: String, _ arguments: [String], environment: [String: String] = [:], within limit: Duration = .seconds(60)) async throws
+    func run(_ program: String, _ arguments: [String], environment: [String: String] = [:], within limit: Duration = .seconds(180)) async throws
         -> Ended
     {
         try await start(program, arguments, environment: environment).ended(within: limit)
@@ -85,7 +85,7 @@ final class ProgramStand: Sendable {
     private static let getter = #"""
         import sys, urllib.error, urllib.request
         try:
-            answer = urllib.request.urlopen(sys.argv[1], timeout=5)
+            answer = urllib.request.urlopen(sys.argv[1], timeout=30)
         except urllib.error.HTTPError as error:
             answer = error
         print(answer.status, answer.read().decode(), sep="\n")

@@ -44,15 +44,22 @@ import Testing
         _ = try await publish(0..<first, to: lab)
         _ = try await publish(0..<second, to: lab, partition: 1)
         let command = ["results", "--stream", lab.stream, "--export", "results.jsonl"]
-        var kills = 0
-        while kills < 12 {
+        var (kills, tries) = (0, 0)
+        while kills < 12, tries < 20 {
+            tries += 1
             let program = try lab.stand.start("tanba", command)
             let goal = size(lab.stand("results.jsonl")) + Int.random(in: 1...400_000)
             while program.isRunning, size(lab.stand("results.jsonl")) < goal { usleep(200) }
-            guard program.isRunning else { break }
             program.send(SIGKILL)
-            _ = try await program.ended()
-            kills += 1
+            if try await program.ended().signal == SIGKILL {
+                kills += 1
+            } else if kills > 2 {
+                break
+            } else {
+                // Others had the processors, and it came to its end before it was killed often enough: from the beginning
+                try FileManager.default.removeItem(atPath: lab.stand("results.jsonl"))
+                kills = 0
+            }
         }
         #expect(kills > 2, "it ended before it could be killed")
         let ended = try await lab.stand.run("tanba", command)
@@ -85,12 +92,12 @@ import Testing
         try await printing.wait(for: "the first results") { printing.outputSoFar.split(separator: "\n").count == 10 }
         lines += try await publish(10..<15, to: lab)
         try await printing.wait(for: "the next results") { printing.outputSoFar.split(separator: "\n").count == 15 }
-        try await exporting.wait(for: "the next results") { try lab.stand.read("results.jsonl").split(separator: 10).count == 15 }
+        try await exporting.wait(for: "the next results") { (try? lab.stand.read("results.jsonl"))?.split(separator: 10).count == 15 }
         let second = try await lab.stand.run("tanba", ["results", "--stream", lab.stream, "--export", "results.jsonl"])
         #expect(second.status == 3 && second.errors.contains("in use"), "\(second)")
         printing.send(SIGTERM)
         exporting.send(SIGINT)
-        let (printed, exported) = (try await printing.ended(within: .seconds(20)), try await exporting.ended(within: .seconds(20)))
+        let (printed, exported) = (try await printing.ended(), try await exporting.ended())
         #expect(printed.status == 0 && printed.output == lines.map { $0 + "\n" }.joined(), "\(printed)")
         #expect(exported.status == 0 && exported.output == "15 results exported, 15 in results.jsonl\n", "\(exported)")
         #expect(try sources(lab, "results.jsonl") == [0: Array(0..<15)])

@@ -27,7 +27,7 @@ final class RunningProgram: Sendable {
 
     /// - Parameters:
     ///   - path: of the program.
-    ///   - environment: beside what this process has, without its `TANBA_…`.
+    ///   - environment: beside what this process has, without its `TANBA_…` and what other tests set in it for libraries.
     ///   - folder: where it runs, and where files for what it says are made.
     init(_ path: String, _ arguments: [String], environment: [String: String] = [:], in folder: String) throws {
         name = (path as NSString).lastPathComponent
@@ -37,7 +37,9 @@ final class RunningProgram: Sendable {
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
-        let inherited = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("TANBA_") }
+        let inherited = ProcessInfo.processInfo.environment.filter { variable in
+            !variable.key.hasPrefix("TANBA_") && !["SOFTHSM2_CONF", "PCSCLITE_CSOCK_NAME"].contains(variable.key)
+        }
         process.environment = inherited.merging(environment) { $1 }
         // Files and not pipes: nothing to keep emptying
         process.standardInput = FileHandle.nullDevice
@@ -63,7 +65,7 @@ final class RunningProgram: Sendable {
     func send(_ signal: Int32) { kill(pid, signal) }
 
     /// Waits for its end; kills it when the time is over, and throws then.
-    func ended(within limit: Duration = .seconds(60)) async throws -> Ended {
+    func ended(within limit: Duration = .seconds(180)) async throws -> Ended {
         let end = ContinuousClock.now + limit
         while process.isRunning {
             guard ContinuousClock.now < end else {
@@ -79,7 +81,7 @@ final class RunningProgram: Sendable {
     }
 
     /// Waits until a condition on the running program holds; throws when it ends before or the time is over.
-    func wait(for what: String, within limit: Duration = .seconds(30), _ condition: () async throws -> Bool) async throws {
+    func wait(for what: String, within limit: Duration = .seconds(90), _ condition: () async throws -> Bool) async throws {
         let end = ContinuousClock.now + limit
         while !(try await condition()) {
             guard process.isRunning else { throw ProgramError("\(name) ended while waiting for \(what)\n\(said(nil, nil))") }

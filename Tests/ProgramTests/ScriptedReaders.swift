@@ -49,7 +49,8 @@ private let script = #"""
         global readers
         seen = None
         while True:
-            now = os.stat(script).st_mtime_ns
+            # Two files may be of one moment of the kernel's clock
+            now = (os.stat(script).st_ino, os.stat(script).st_mtime_ns)
             if now != seen:
                 with lock:
                     readers, seen = packed(json.load(open(script))), now

@@ -19,7 +19,7 @@ import Testing
         let outcomes = try results.output.split(separator: "\n").map { try JobResult.read(Array($0.utf8)).outcome }
         #expect(outcomes.count == 6 && outcomes.allSatisfy { if case .signed = $0 { true } else { false } }, "\(results)")
         worker.send(SIGTERM)
-        let drained = try await worker.ended(within: .seconds(20))
+        let drained = try await worker.ended()
         #expect(drained.status == 0, "\(drained)")
         let audited = try await secured.audit(as: "auditor")
         #expect(audited.status == 0, "\(audited)")
@@ -50,7 +50,7 @@ import Testing
         }
         // The worker is one of the other stream.
         for user in ["nobody", "worker", "submitter"] {
-            let worker = try await secured.startWorker(as: user).ended(within: .seconds(30))
+            let worker = try await secured.startWorker(as: user).ended()
             expectDenied(worker, 2, "jobs", remedy: "Write on the transactional ids tanba-\(stream)-*")
         }
         withExtendedLifetime(elsewhere) {}
@@ -68,7 +68,7 @@ import Testing
         let given = try await secured.topics("create", ["--partitions", "2", "--worker", "worker", "--worker-id", "worker-1", "--admin", "nobody"])
         #expect(given.output.contains("User:worker may Write on transactional-id tanba-\(stream)-worker-1\n"), "\(given)")
         // its worker.id is worker
-        let denied = try await secured.startWorker(as: "worker").ended(within: .seconds(30))
+        let denied = try await secured.startWorker(as: "worker").ended()
         #expect(denied.status == 2 && denied.errors.contains("TRANSACTIONAL_ID_AUTHORIZATION_FAILED"), "\(denied)")
     }
 }

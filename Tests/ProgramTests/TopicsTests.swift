@@ -104,7 +104,7 @@ import Testing
         let stand = try ProgramStand()
         let script = stand.lab.repository + "/Deploy/secure-broker"
         let folder = stand("broker")
-        let up = try await stand.run(script, ["up", "--dir", folder], within: .seconds(120))
+        let up = try await stand.run(script, ["up", "--dir", folder], within: .seconds(240))
         do {
             #expect(up.status == 0, "\(up)")
             let passwords = up.output.split(separator: "\n").filter { $0.hasPrefix("sasl.password=") }

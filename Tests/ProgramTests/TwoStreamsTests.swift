@@ -29,7 +29,7 @@ import Testing
         #expect(ready.status == 503 && ready.text.contains(dead), "\(ready)")
         let ended = try await { () async throws -> Ended in
             worker.send(SIGTERM)
-            return try await worker.ended(within: .seconds(20))
+            return try await worker.ended()
         }()
         #expect(ended.errors.contains("absent"), "\(ended)")
         #expect(!ended.errors.contains("a-pin-nobody-sees"))
@@ -51,7 +51,7 @@ import Testing
         #expect(results.count == 40)
         try await stand.drain(with)
         without.send(SIGTERM)
-        let ended = try await without.ended(within: .seconds(20))
+        let ended = try await without.ended()
         let events = WorkerStand.events(of: ended.errors)
         #expect(events.contains("kafka-standing-by") && !events.contains("token-healthy"), "\(ended)")
         try await stand.stand.audit(["--stream", stand.stream, "--bootstrap", stand.bootstrap], signed: 40)

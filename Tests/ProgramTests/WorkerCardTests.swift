@@ -12,6 +12,7 @@ struct WorkerCardTests {
 
     @Test func aRunningWorkerTellsOfCards() async throws {
         let readers = try VirtualReaders()
+        defer { withExtendedLifetime(readers) {} }
         let lab = try await WorkerStand()
         let worker = try lab.startWorker(environment: readers.environment)
         try await worker.wait(for: "readiness") { try await lab.get("/ready").status == 200 }
@@ -53,6 +54,7 @@ struct WorkerCardTests {
     /// going takes the token out and its coming brings it in, long before it would be tried again by itself.
     @Test func aTokenGoesAndComesWithItsCard() async throws {
         let readers = try VirtualReaders()
+        defer { withExtendedLifetime(readers) {} }
         let module = try #require(try ProgramLab.shared.get().configuration.firstMatch(of: /module: "?([^"\s]+)/)).1
         let lab = try await WorkerStand { $0.replacing(module, with: "faultshim.so") }
         let sources = lab.stand.lab.repository + "/Tests/FaultShim"
@@ -62,7 +64,7 @@ struct WorkerCardTests {
         let shim = ["TANBA_SHIM_MODULE": String(module), "TANBA_SHIM_RULES": lab.stand("rules")]
         try readers.insert(Self.kaztoken)
         let worker = try lab.startWorker(environment: readers.environment.merging(shim) { $1 })
-        func seen(_ event: String, _ count: Int = 1, within limit: Duration = .seconds(10)) async throws {
+        func seen(_ event: String, _ count: Int = 1, within limit: Duration = .seconds(90)) async throws {
             try await worker.wait(for: "\(count) times \(event)", within: limit) {
                 worker.errorsSoFar.split(separator: "\n").count { $0.contains("\"event\":\"\(event)\"") } >= count
             }
@@ -85,7 +87,7 @@ struct WorkerCardTests {
         try lab.stand.write("", to: "rules")
         try readers.insert(Self.kaztoken)
         try await seen("card-inserted", 2)
-        try await seen("token-up", settled + 1, within: .seconds(3))
+        try await seen("token-up", settled + 1, within: .seconds(5))
         #expect(try await lab.results(of: "package").count == 4)
         let ended = try await lab.drain(worker)
         #expect(ended.errors.split(separator: "\n").count { $0.contains("\"event\":\"started\"") } == 1, "\(ended)")
@@ -94,6 +96,7 @@ struct WorkerCardTests {
     /// `readers: {watch: …}`: off is off; and a worker that is to watch says that there is nothing, once, and works all the same.
     @Test func watchingIsSwitched() async throws {
         let readers = try VirtualReaders()
+        defer { withExtendedLifetime(readers) {} }
         let off = try await WorkerStand { "readers: {watch: false}\n" + $0 }
         let worker = try off.startWorker(environment: readers.environment)
         try await worker.wait(for: "readiness") { try await off.get("/ready").status == 200 }

@@ -67,10 +67,10 @@ final class WorkerStand: Sendable {
         return try stand.start("tanba-worker", [], environment: environment)
     }
 
-    /// Drains a worker, which must end well and soon.
+    /// Drains a worker, which must end well.
     @discardableResult func drain(_ worker: RunningProgram, location: SourceLocation = #_sourceLocation) async throws -> Ended {
         worker.send(SIGTERM)
-        let ended = try await worker.ended(within: .seconds(20))
+        let ended = try await worker.ended()
         #expect(ended.status == 0, "\(ended)", sourceLocation: location)
         #expect(Self.events(of: ended.errors).suffix(1) == ["drained"], "\(ended)", sourceLocation: location)
         return ended
@@ -79,9 +79,18 @@ final class WorkerStand: Sendable {
     /// All results of the stream, or those of a package when it is complete.
     func results(of package: String? = nil) async throws -> [JobResult] {
         let ended = try await stand.run(
-            "tanba", ["results", "--stream", stream] + (package.map { ["--package", $0, "--wait"] } ?? []), within: .seconds(60))
+            "tanba", ["results", "--stream", stream] + (package.map { ["--package", $0, "--wait"] } ?? []))
         guard ended.status == 0 || ended.status == 1 else { throw ProgramError("\(ended)") }
         return try ended.output.split(separator: "\n").map { try JobResult.read(Array($0.utf8)) }
+    }
+
+    /// The same, once there are so many: a broker shows what is committed a moment after it was.
+    func results(count: Int) async throws -> [JobResult] {
+        let end = ContinuousClock.now + .seconds(30)
+        while true {
+            let results = try await results()
+            if results.count >= count || ContinuousClock.now > end { return results }
+        }
     }
 
     /// Names of the events in a worker's log, each line of which must be one.

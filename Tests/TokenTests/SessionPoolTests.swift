@@ -1,3 +1,4 @@
+import Glibc
 import OperatingSystem
 import PKCS11
 import Testing
@@ -150,15 +151,17 @@ import Testing
 
     // MARK: - Width and sessions
 
-    /// Goal: never more than `width` at once, from the first batch on, and as many as it is set to later. Method: slow signatures, counted.
+    /// Goal: never more than `width` at once, from the first batch on, and as many as it is set to later. Method: slow signatures, counted; the
+    /// first of them wait for each other, so that it does not matter how soon a lane has its thread.
     @Test func theWidthHoldsAndMayBeSet() async throws {
         let label = TokenLab.Label.narrow.rawValue
         let token = try lab.token(.narrow)
         let pool = SessionPool(token: token, sessionsMax: 6, width: 2)
         shim.slow("C_SignInit", of: label, milliseconds: 3)
         let holders = Locked((now: 0, peak: 0))
-        func peak(of callers: Int) async throws -> Int {
+        func peak(of callers: Int, reaching most: Int) async throws -> Int {
             holders.withLock { $0.peak = 0 }
+            let end = ContinuousClock.now + .seconds(20)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<callers {
                     group.addTask {
@@ -166,6 +169,7 @@ import Testing
                             _ = try await pool.run { (session: borrowing Session) throws(PKCS11Error) in
                                 holders.withLock { $0 = ($0.now + 1, max($0.peak, $0.now + 1)) }
                                 defer { holders.withLock { $0.now -= 1 } }
+                                while holders.withLock({ $0.peak }) < most, ContinuousClock.now < end { usleep(500) }
                                 return try sign(session)
                             }
                         }
@@ -175,15 +179,15 @@ import Testing
             }
             return holders.withLock { $0.peak }
         }
-        #expect(try await peak(of: 12) == 2)
+        #expect(try await peak(of: 12, reaching: 2) == 2)
         pool.width = 6
-        #expect(try await peak(of: 12) == 6)
+        #expect(try await peak(of: 12, reaching: 6) == 6)
         pool.width = 1
-        #expect(try await peak(of: 12) == 1)
+        #expect(try await peak(of: 12, reaching: 1) == 1)
         pool.width = 99
         #expect(pool.width == 6)
         let rests = pool.restCount
-        #expect(try await peak(of: 3) == 3)
+        #expect(try await peak(of: 3, reaching: 3) == 3)
         #expect(pool.restCount > rests, "three callers leave lanes without work")
         await pool.close()
         token.close()

@@ -95,7 +95,7 @@ import Testing
         defer { shim.knee(of: label, milliseconds: 0, width: 0) }
         for (threads, each) in [(2, 20.0), (4, 40.0)] {
             _ = shim.peak(of: label)
-            let times = Locked<[Double]>([])
+            let (times, ready, end) = (Locked<[Double]>([]), Locked(0), ContinuousClock.now + .seconds(20))
             let whole = await elapsed {
                 await withTaskGroup(of: Void.self) { group in
                     for _ in 0..<threads {
@@ -103,6 +103,9 @@ import Testing
                             await onThread {
                                 do {
                                     let session = try token.openSession()
+                                    // All begin together, however late a thread comes
+                                    ready.withLock { $0 += 1 }
+                                    while ready.withLock({ $0 }) < threads, ContinuousClock.now < end { usleep(100) }
                                     for _ in 0..<5 {
                                         let start = ContinuousClock.now
                                         _ = try sign(session)
