@@ -42,10 +42,12 @@ import Testing
         let strange = try await shower.log.untilUnavailable(naming: "somebody who is not in ssl.ca.location")
         #expect(strange.remedy.contains("reads files again"), "\(strange)")
         try await shower.staysRefused()
-        #expect(shower.remakes == 0)
+        // One more where the outage lasted longer than a transaction may
+        let before = shower.remakes
+        #expect(before <= 1)
         try files.copy("stranger-ca.pem", to: "roots")
         let shown = try await shower.log.untilUnavailable(naming: "alert")
-        #expect(shower.remakes == 1)
+        #expect(shower.remakes == before + 1)
         #expect(shown.remedy.contains("ssl.certificate.location") && shown.remedy.contains("reads files again"), "\(shown)")
         let told = try await teller.log.untilUnavailable(naming: "Authentication failed")
         #expect(told.remedy.contains("password") && told.remedy.contains("reads files again"), "\(told)")
@@ -54,13 +56,13 @@ import Testing
         try files.copy("reader.key", to: "key")
         try files.copy("reader.password", to: "password")
         for each in all { try await each.staysRefused() }
-        #expect(shower.remakes == 1)
+        #expect(shower.remakes == before + 1)
 
         try files.copy("admin.pem", to: "certificate")
         try files.copy("admin.key", to: "key")
         try files.copy("admin.password", to: "password")
         for each in all { try await each.finish() }
-        #expect(shower.remakes == 2)
+        #expect(shower.remakes == before + 2)
         for each in all { await each.log.close() }
     }
 }

@@ -32,7 +32,7 @@ import Testing
         let worker = try secured.startWorker(as: "worker")
         func isReady() async throws -> Bool { try await stand.get("/ready").status == 200 }
         func waitUntilItSays(_ reason: String) async throws {
-            try await worker.wait(for: reason, within: .seconds(60)) {
+            try await worker.wait(for: reason) {
                 let ready = try await stand.get("/ready")
                 return ready.status == 503 && ready.text.contains("the log of stream \(secured.stream): ") && ready.text.contains(reason)
             }
@@ -66,7 +66,7 @@ import Testing
         #expect(all.count == 12 && Set(all.map(\.source)).count == 12)
         #expect(all.allSatisfy { if case .signed = $0.outcome { true } else { false } })
         worker.send(SIGTERM)
-        let drained = try await worker.ended(within: .seconds(20))
+        let drained = try await worker.ended()
         #expect(drained.status == 0, "\(drained)")
     }
 }

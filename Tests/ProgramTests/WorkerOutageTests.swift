@@ -72,7 +72,7 @@ import Testing
         try await worker.wait(for: "readiness") { try await lab.get("/ready").status == 200 }
         // It has nothing to do, and notices all the same.
         try broker.kill()
-        try await worker.wait(for: "a word about the log", within: .seconds(60)) {
+        try await worker.wait(for: "a word about the log") {
             let ready = try await lab.get("/ready")
             return ready.status == 503 && ready.text.contains("the log of stream \(lab.stream): ")
         }
@@ -80,7 +80,7 @@ import Testing
             let line = try await lab.get("/metrics").text.split(separator: "\n").first { $0.hasPrefix("tanba_log_unavailable_seconds{") }
             return line?.split(separator: " ").last.flatMap { Double($0) } ?? -1
         }
-        try await worker.wait(for: "seconds without the log", within: .seconds(60)) { try await unavailable() > 3 }
+        try await worker.wait(for: "seconds without the log") { try await unavailable() > 3 }
         try broker.start()
         try await lab.enqueue(profile: "p256-b")
         #expect(try await lab.results(of: "package").count == 6)
