@@ -56,7 +56,7 @@ import Testing
         try await lab.enqueue(ids)
         var records = try await log.receive(count: 1)
         #expect(try await log.publishPatiently(StreamLab.batch(records)) == .committed)
-        for ((resource, name), word) in zip(rights.dropFirst(), ["TOPIC_", "TOPIC_", "GROUP_", "TRANSACTIONAL_ID_"]) {
+        for ((resource, name), word) in zip(rights, ["TOPIC_", "TOPIC_", "TOPIC_", "GROUP_", "TRANSACTIONAL_ID_"]) {
             ids.append("without \(name)")
             try await lab.enqueue(ids.suffix(1))
             records = try await log.receive(count: 1)
@@ -87,6 +87,62 @@ import Testing
         }
         try lab.checkOnce(ids)
         await log.close()
+    }
+
+    /// One worker's user loses a right on a topic: it leaves its partitions to the other, disturbs it no further, and comes back when it has it again.
+    @Test func whoMayNotUseATopicLeavesItsPartitionsToOthers() async throws {
+        let lab = try StreamLab(broker, partitions: 2)
+        let rights = [("Read", lab.jobs), ("Write", lab.results), ("Write", lab.ledger)]
+        for (operation, name) in rights + [("Read", lab.ledger), ("Describe", lab.name + "*")] {
+            try broker.allow("worker", operation, "topic", name)
+        }
+        try broker.allow("otherworker", "All", "topic", lab.name + "*")
+        for (user, worker) in [("worker", "w1"), ("otherworker", "w2")] {
+            try broker.allow(user, "All", "group", lab.group)
+            try broker.allow(user, "All", "transactional-id", "tanba-\(lab.name)-\(worker)")
+        }
+        var first = Hand(try lab.log("w1", broker.properties(.password, as: "worker"), patience: .seconds(2)))
+        var second = Hand(try lab.log("w2", broker.properties(.password, as: "otherworker"), patience: .seconds(2)))
+        let end = ContinuousClock.now + .seconds(150)
+        var ids: [String] = []
+        func enqueue() async throws {
+            let more = (ids.count..<ids.count + 30).map { "job \($0)" }
+            ids += more
+            try await lab.enqueue(more)
+        }
+        while first.members != 2 || second.members != 2, ContinuousClock.now < end {
+            try await first.step()
+            try await second.step()
+        }
+        for (operation, name) in rights {
+            try broker.revoke("worker", operation, "topic", name)
+            try await enqueue()
+            let (done, rebalances) = (first.done, second.rebalances)
+            var refused = 0
+            while refused < 3 || first.done + second.done < ids.count, ContinuousClock.now < end {
+                do { try await first.step(for: .zero) } catch let error as JobLogError {
+                    #expect(error.kind == .unavailable && error.reason.contains("TOPIC_AUTHORIZATION_FAILED"), "\(error)")
+                    refused += 1
+                }
+                try await second.step()
+            }
+            #expect(first.done == done, "without \(operation) on \(name)")
+            #expect(second.members == 1 && second.rebalances == rebalances + 1, "\(second.rebalances - rebalances) without \(operation) on \(name)")
+            try broker.allow("worker", operation, "topic", name)
+            while second.members != 2, ContinuousClock.now < end {
+                try? await first.step(for: .zero)
+                try await second.step()
+            }
+            try await enqueue()
+            while first.done + second.done < ids.count, ContinuousClock.now < end {
+                try await first.step()
+                try await second.step()
+            }
+            #expect(first.done > done && second.rebalances == rebalances + 2, "\(second.rebalances - rebalances) in all for \(name)")
+        }
+        try lab.checkOnce(ids)
+        await first.log.close()
+        await second.log.close()
     }
 }
 

@@ -29,7 +29,7 @@ struct StreamLab {
 
     func log(
         _ worker: String = "w1", _ properties: [String: String] = [:], window: Int = 50_000, patience: Duration = .seconds(10),
-        isStaticMember: Bool = false, secretFiles: [String: String] = [:]
+        isStaticMember: Bool = false, secretFiles: [String: String] = [:], report: Log = .silent
     ) throws -> KafkaJobLog {
         var settings = KafkaJobLog.Settings(
             bootstrap: properties["bootstrap.servers"] ?? broker.bootstrap, stream: name, worker: worker,
@@ -39,7 +39,7 @@ struct StreamLab {
         settings.secretFiles = secretFiles
         settings.windowJobs = window
         settings.patience = patience
-        return try KafkaJobLog(settings, report: .silent, metrics: metrics)
+        return try KafkaJobLog(settings, report: report, metrics: metrics)
     }
 
     /// Writes jobs with these ids, each with its id as value.
@@ -76,6 +76,15 @@ struct StreamLab {
             let here = ids.filter { Partition.holding(key: Array($0.utf8), among: partitions).rawValue == Int32(partition) }
             #expect(results == here.map { "result of " + $0 })
         }
+    }
+
+    /// Deletes what stands before an offset of partition 0, as retention does, once it is all there: markers come a moment after the commit.
+    func delete(_ topic: String, before offset: Int64) throws {
+        let reader = try Reader(properties: ["bootstrap.servers": broker.bootstrap], log: KafkaClient.silent)
+        try retrying {
+            guard try reader.watermarks(of: topic, KafkaPartition(0), within: .seconds(10)).high.rawValue >= offset else { throw NotYet() }
+        }
+        try RawAdmin.deleteRecords(of: topic, 0, before: offset, at: broker.bootstrap)
     }
 
     /// A sample of this stream's as a scraper would see it; nil when it is not there.
@@ -120,9 +129,9 @@ extension KafkaJobLog {
         return records
     }
 
-    /// Waits for a log that is away, two minutes at most.
-    func receivePatiently(_ demand: Demand) async throws -> Intake {
-        let end = ContinuousClock.now + .seconds(120)
+    /// Waits for a log that is away.
+    func receivePatiently(_ demand: Demand, for patience: Duration = .seconds(120)) async throws -> Intake {
+        let end = ContinuousClock.now + patience
         while true {
             do throws(JobLogError) { return try receive(demand) } catch {
                 guard error.kind == .unavailable, ContinuousClock.now < end else { throw error }
@@ -141,8 +150,8 @@ extension KafkaJobLog {
         throw NotYet()
     }
 
-    func publishPatiently(_ batch: PublishedBatch) async throws -> Publication {
-        let end = ContinuousClock.now + .seconds(120)
+    func publishPatiently(_ batch: PublishedBatch, for patience: Duration = .seconds(120)) async throws -> Publication {
+        let end = ContinuousClock.now + patience
         while true {
             do throws(JobLogError) { return try publish(batch) } catch {
                 guard error.kind == .unavailable, ContinuousClock.now < end else { throw error }
@@ -156,15 +165,25 @@ struct Hand {
     let log: KafkaJobLog
     private var held: [JobRecord] = []
     private(set) var done = 0
+    /// How often the group gave it partitions, and how many members it had then.
+    private(set) var rebalances = 0
+    private(set) var members = 0
+    var isStandingBy = false
 
     init(_ log: KafkaJobLog) { self.log = log }
 
-    mutating func step() async throws {
-        let intake = try await log.receivePatiently(Demand(limit: 30, wait: .milliseconds(20)))
+    /// - Parameter patience: how long to wait for a log that is away.
+    mutating func step(for patience: Duration = .seconds(120)) async throws {
+        let demand = Demand(limit: 30, wait: .milliseconds(20), isStandingBy: isStandingBy)
+        let intake = try await log.receivePatiently(demand, for: patience)
+        if let members = intake.members {
+            self.members = members
+            rebalances += 1
+        }
         held.removeAll { intake.dropped.contains($0.position.partition) }
         held += intake.records
         guard held.count >= 200 || intake.records.isEmpty && !held.isEmpty else { return }
-        if try await log.publishPatiently(StreamLab.batch(held)) == .committed { done += held.count }
+        if try await log.publishPatiently(StreamLab.batch(held), for: patience) == .committed { done += held.count }
         held = []
     }
 }

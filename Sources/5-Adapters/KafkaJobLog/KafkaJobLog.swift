@@ -71,6 +71,8 @@ public actor KafkaJobLog: JobLog, LaneActor {
     var awaited: [Partition]?
     /// The consumer must go back to the first records that are not committed.
     var mustSeek = false
+    /// A right on a topic is missing: the group is joined again when it is there.
+    var denial: KafkaError?
     /// What the open transaction does to each partition, if `session` has an undecided one.
     var undecided: [Partition: LedgerRecord] = [:]
     /// To be told by the next `receive`.
@@ -183,13 +185,14 @@ public actor KafkaJobLog: JobLog, LaneActor {
             metrics.commits.add()
             metrics.backoffSeconds.set(0, stream)
             metrics.show(partitions.values)
-        case .takenBack(let error):
+        case .takenBack(let error) where error.code != .topicAuthorizationFailed:
             undecided = [:]
             metrics.rewinds.add()
             takenBack(because: error)
-        case .gone(let error):
+        case .takenBack(let error), .gone(let error):
             metrics.rewinds.add()
             takenBack(because: error)
+            if error.code == .topicAuthorizationFailed { denial = error }
             dropClients("the transaction was given up: \(error)")
         case .aborted:
             break
@@ -208,10 +211,6 @@ public actor KafkaJobLog: JobLog, LaneActor {
 
     /// What was taken back comes again after a pause.
     private func takenBack(because error: KafkaError) {
-        // librdkafka takes a topic that was refused for refused until it hears of it again, which may take minutes: it asks now.
-        if error.code == .topicAuthorizationFailed, let producer = session?.producer {
-            for topic in [topics.results, topics.ledger] { _ = try? producer.partitionCount(of: topic, within: settings.patience) }
-        }
         let trouble = trouble("publish", error)
         backoff.failed(at: .now)
         if error.code == .messageTooLarge { learn(resultRoom.refused()) }
@@ -233,11 +232,18 @@ public actor KafkaJobLog: JobLog, LaneActor {
         if let lastFall, now - lastFall < .seconds(60) {
             let ended = JobLogError(
                 .fatal, reason: "\(reason), for the second time within a minute",
-                remedy: "look for a second process with the worker id \(settings.worker) and give it another; else start this one again")
+                remedy: "look for a second process with the worker id \(settings.worker) and give it another; if there is none, for "
+                    + "transactions that outlive transaction.timeout.ms; then start this one again")
             self.ended = ended
             throw ended
         }
         lastFall = now
+    }
+
+    /// Who may not use a topic leaves the partitions to others, and does not disturb them by trying.
+    func leave(because denial: KafkaError) {
+        self.denial = denial
+        dropClients("a right is missing: \(denial)")
     }
 
     /// What the pipeline has is taken back; the next `receive` makes new clients, whose `initTransactions` settles what was under way.

@@ -17,7 +17,7 @@ struct KafkaJobLogMetrics: Sendable {
         func counter(_ name: String, _ help: String) -> CounterSeries { metrics.counter(name, help: help, labels: ["stream"]).with(stream) }
         commits = counter("tanba_kafka_commits_total", "Transactions committed.")
         rewinds = counter("tanba_kafka_rewinds_total", "Transactions aborted and taken back.")
-        remakes = counter("tanba_kafka_remakes_total", "Times both Kafka clients were made anew: after a fatal error, or with renewed files.")
+        remakes = counter("tanba_kafka_remakes_total", "Times both Kafka clients were made anew: for a fatal error, a missing right, renewed files.")
         rebalances = counter("tanba_kafka_rebalances_total", "Times the group gave or took partitions.")
         deletedUnread = counter("tanba_kafka_jobs_deleted_unread_total", "Job records that retention deleted before they were read.")
         transactionSeconds = metrics.histogram(

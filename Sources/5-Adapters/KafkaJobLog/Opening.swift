@@ -22,6 +22,7 @@ extension KafkaJobLog {
             if error.disposition != .retry { opening = nil }  // only what librdkafka calls retriable can be resumed
             throw trouble
         }
+        if let denial { try proveRights(producer, after: denial) }
         let session = try attempt("join the group") { () throws(KafkaError) in
             let consumer = try Consumer(
                 properties: clientSettings.consumer(group: topics.group, member: settings.isStaticMember ? settings.worker : nil),
@@ -57,6 +58,32 @@ extension KafkaJobLog {
         awaited = nil
         mustSeek = false
         metrics.show(partitions.values)
+    }
+
+    /// Does with the topics what a worker does, and takes it back: nothing else tells of all rights. Found out with jobs in hand, they would be
+    /// signed for nothing, and the group would suffer two rebalances, at every try.
+    private func proveRights(_ producer: Producer, after denied: KafkaError) throws(JobLogError) {
+        var what = ""
+        do throws(KafkaError) {
+            for topic in [topics.jobs, topics.ledger] {
+                what = "read \(topic)"
+                let reader = try Reader(properties: clientSettings.reader(isolation: "read_committed"), log: Self.sink(of: report))
+                try reader.start(at: [KafkaPosition(topic, KafkaPartition(0), .beginning)])
+                if case .failure(let error, _) = reader.poll(for: settings.patience), error.isDenied { throw error }
+            }
+            let transaction = try producer.begin()
+            for topic in [topics.results, topics.ledger] {
+                what = "write to \(topic)"
+                try transaction.produce(to: topic, KafkaPartition(0), key: nil, value: [])
+                try producer.flush(within: settings.patience)
+                guard transaction.takeFailures().isEmpty else { throw denied }
+            }
+            try transaction.abort(within: settings.patience)
+            denial = nil
+        } catch {
+            opening = nil
+            throw trouble(what, error)
+        }
     }
 
     /// All three topics are there, with one partition count. Asking also spares the first transaction a wait of a second, in which

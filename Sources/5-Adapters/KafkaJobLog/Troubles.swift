@@ -10,7 +10,9 @@ extension KafkaJobLog {
         do throws(KafkaError) { return try call() } catch {
             // The second fatal error within a minute is thrown by `fall`; after the first the next call makes new clients.
             if error.isFatal, session != nil { try fall(error) }
-            throw trouble(what, error)
+            let trouble = trouble(what, error)
+            if error.code == .topicAuthorizationFailed, session != nil { leave(because: error) }
+            throw trouble
         }
     }
 
