@@ -49,22 +49,7 @@ import Testing
     /// What one run of `tanba results --export` does; stops after so many results as if it were killed.
     /// - Returns: the gaps that it told.
     @discardableResult private func run(_ lab: StreamLab, limit: Int = 500, stopAfter: Int = .max) async throws -> [ResultExport.Gap] {
-        let export = try ResultExport(path: path, stream: lab.name)
-        let follower = ResultFollower(bootstrap: lab.broker.bootstrap, stream: lab.name, from: export.places, report: .silent)
-        var gaps: [ResultExport.Gap] = []
-        let before = export.count
-        while export.count - before < stopAfter {
-            let caught = try await follower.next(limit: limit, wait: .seconds(5))
-            for deletion in caught.deleted { export.noteDeleted(deletion.offsets, in: deletion.partition) }
-            gaps += try export.append(
-                caught.results.map {
-                    ExportedResult(
-                        stream: lab.name, partition: $0.partition, offset: $0.record.offset, time: $0.record.time, key: $0.record.key,
-                        value: $0.record.value)
-                })
-            if caught.isAtEnd { break }
-        }
-        return gaps + export.openGaps
+        try await lab.export(to: path, limit: limit, stopAfter: stopAfter)
     }
 
     /// The sources of the lines, by partition, in the order of the file.
@@ -234,5 +219,28 @@ import Testing
             read.append(exported.value)
         }
         #expect(read == values)
+    }
+}
+
+extension StreamLab {
+    /// What one run of `tanba results --export` does; stops after so many results as if it were killed.
+    /// - Returns: the gaps that it told.
+    @discardableResult func export(to path: String, limit: Int = 500, stopAfter: Int = .max) async throws -> [ResultExport.Gap] {
+        let export = try ResultExport(path: path, stream: name)
+        let follower = ResultFollower(bootstrap: broker.bootstrap, stream: name, from: export.places, report: .silent)
+        var gaps: [ResultExport.Gap] = []
+        let before = export.count
+        while export.count - before < stopAfter {
+            let caught = try await follower.next(limit: limit, wait: .seconds(5))
+            for deletion in caught.deleted { export.noteDeleted(deletion.offsets, in: deletion.partition) }
+            gaps += try export.append(
+                caught.results.map {
+                    ExportedResult(
+                        stream: name, partition: $0.partition, offset: $0.record.offset, time: $0.record.time, key: $0.record.key,
+                        value: $0.record.value)
+                })
+            if caught.isAtEnd { break }
+        }
+        return gaps + export.openGaps
     }
 }
