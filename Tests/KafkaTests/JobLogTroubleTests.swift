@@ -86,6 +86,34 @@ import Testing
         #expect(try lab.visibleResults(count: 1) == [["result of a"]])
     }
 
+    /// A transaction that takes longer than `transaction.timeout.ms`: the broker ends it and shuts its producer out. The clients are made anew once,
+    /// and every job has one result. Method: a client that takes its time for each record.
+    @Test func aTransactionThatOutlivesItsTimeIsTakenBack() async throws {
+        let lab = try StreamLab(partitions: 1)
+        let ids = (0..<12).map { "job \($0)" }
+        try await lab.enqueue(ids)
+        // A record is sent when the one before it is there, and 0.6 s late: 13 of them take 7.8 s.
+        let log = try lab.log("w1", ["transaction.timeout.ms": "4000", "queue.buffering.max.messages": "1", "linger.ms": "600"])
+        let records = try await log.receive(count: ids.count)
+        guard case .rewound(let reason) = try await log.publish(StreamLab.batch(records)) else { throw NotYet() }
+        #expect(reason.contains("_FENCED"), "\(reason)")
+        #expect(lab.metric("tanba_kafka_remakes_total") == 1)
+        #expect(try lab.visibleResults() == [[]])
+        // Part of it stands in the topic, and readers pass it over. One result takes 1.2 s.
+        #expect(try !lab.broker.contents(lab.results, isolation: "read_uncommitted").isEmpty)
+        let first = try await log.receive(count: 1)
+        #expect(first.map(\.position.offset.rawValue) == [0])
+        #expect(try await log.publishPatiently(StreamLab.batch(first)) == .committed)
+        await log.close()
+
+        let successor = try lab.log("w2")
+        let rest = try await successor.receive(count: ids.count - 1)
+        #expect(try await successor.publishPatiently(StreamLab.batch(rest)) == .committed)
+        await successor.close()
+        #expect(lab.metric("tanba_kafka_remakes_total") == 1)
+        try lab.checkOnce(ids)
+    }
+
     /// A worker that did not poll for too long was thrown out of its group; another one did its jobs meanwhile. What it publishes
     /// then, with the best of intentions, is refused.
     @Test func aWorkerThatSleptPublishesNothing() async throws {

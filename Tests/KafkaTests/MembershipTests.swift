@@ -45,6 +45,42 @@ import Testing
         await second.close()
     }
 
+    /// A static member that gives its partitions up leaves the group at once, however long its session, and comes back. One that ends is
+    /// missed for its session.
+    @Test func aStaticMemberThatStandsByIsNotWaitedForAndOneThatEndsIs() async throws {
+        let lab = try StreamLab(partitions: 2)
+        let ids = (0..<60).map { "job \($0)" }
+        try await lab.enqueue(ids[..<20])
+        var first = Hand(try lab.log("w1", ["session.timeout.ms": "300000"], isStaticMember: true))
+        var second = Hand(try lab.log("w2", ["session.timeout.ms": "6000"], isStaticMember: true))
+        let end = ContinuousClock.now + .seconds(120)
+        let held = try await first.log.receive(count: 20)
+        first.isStandingBy = true
+        try await first.step()
+        while second.done < 20, ContinuousClock.now < end {
+            try await second.step()
+            try await first.step()
+        }
+        #expect(second.done == 20, "the session is 300 s")
+        guard case .rewound = try await first.log.publishPatiently(StreamLab.batch(held)) else { throw NotYet() }
+
+        first.isStandingBy = false
+        try await lab.enqueue(ids[20..<40])
+        while first.done + second.done < 40 || first.members != 2 || second.members != 2, ContinuousClock.now < end {
+            try await first.step()
+            try await second.step()
+        }
+        #expect(lab.metric("tanba_kafka_remakes_total") ?? 0 == 0, "nobody was fenced")
+
+        await second.log.close()
+        let began = ContinuousClock.now
+        try await lab.enqueue(ids[40...])
+        while first.done + second.done < 60, ContinuousClock.now < end { try await first.step() }
+        #expect(ContinuousClock.now - began > .seconds(3), "the session is 6 s")
+        try lab.checkOnce(ids)
+        await first.log.close()
+    }
+
     /// A second process with the id of a static member: the older one is told so.
     @Test func theOlderOfTwoStaticMembersIsToldWhy() async throws {
         let lab = try StreamLab(partitions: 1)

@@ -65,6 +65,30 @@ import Testing
         try retrying { guard try broker.contents(topic).map(\.value) == [[1]] else { throw NotYet() } }
     }
 
+    /// The broker stands still in the middle of a transaction, for longer than it lets it live. Method: as in `JobLogTroubleTests`.
+    @Test func aTransactionThatTheBrokerSleptThroughIsTakenBack() async throws {
+        let broker = try Self.broker.get()
+        let lab = try StreamLab(broker, partitions: 1)
+        let ids = (0..<8).map { "job \($0)" }
+        try await lab.enqueue(ids)
+        let log = try lab.log("w1", ["transaction.timeout.ms": "4000", "queue.buffering.max.messages": "1", "linger.ms": "500"])
+        let records = try await log.receive(count: ids.count)
+        async let publication = log.publishPatiently(StreamLab.batch(records))
+        while try broker.contents(lab.results, isolation: "read_uncommitted").isEmpty { await Task.yield() }
+        try broker.pause()
+        try await Task.sleep(for: .seconds(5))
+        try broker.resume()
+        guard case .rewound(let reason) = try await publication else { throw NotYet() }
+        // The client's time for a record is the transaction's: it notices first, or the broker does.
+        #expect(reason.contains("_MSG_TIMED_OUT") || reason.contains("_FENCED"), "\(reason)")
+        await log.close()
+        let successor = try lab.log("w1")
+        let again = try await successor.receive(count: ids.count)
+        #expect(try await successor.publishPatiently(StreamLab.batch(again)) == .committed)
+        await successor.close()
+        try lab.checkOnce(ids)
+    }
+
     /// A publish that cannot be settled says so and is settled by the next call with the same batch: once, whatever happened meanwhile.
     @Test func aBatchOfAnOutageIsPublishedOnce() async throws {
         let broker = try Self.broker.get()
