@@ -8,11 +8,14 @@
     --write          adds the run to docs/crash-matrix.md; without it the tree is untouched
 
 Exit status: 0 nothing lost, doubled or out of order, and every failpoint was come to; 1 not; 2 usage; 3 something could not be started.
-Environment: KAFKA_HOME, an unpacked Kafka, 3.6 or newer; without it the suite is skipped. TANBA_BIN_DIR, programs that were built with
-failpoints; else they are built. TANBA_CRASH_KEEP, set to anything: the folder of a clean run is kept too.
+SIGINT and SIGTERM end what was started, and leave nothing (130, 143).
+Environment: KAFKA_HOME, an unpacked Kafka, 3.6 or newer; without it the suite is skipped, or cannot be started where options ask for a run.
+TANBA_BIN_DIR, programs that were built with failpoints; else they are built. TANBA_CRASH_KEEP, set to anything: the folder of a clean run
+is kept too.
 """
 import argparse
 import concurrent.futures
+import ctypes
 import json
 import os
 import pathlib
@@ -31,7 +34,7 @@ import broker
 import judge
 import page
 import plan
-from lab import CannotStart, Lab, tail
+from lab import CannotStart, Lab, ending
 from lane import Lane, sign_at_failpoints
 
 # Streams, whether their workers are static members, and how many they are.
@@ -40,7 +43,8 @@ LANES = [(False, 2), (True, 2), (False, 3), (True, 2)]
 
 def arguments():
     parser = argparse.ArgumentParser(
-        prog="Deploy/test crash", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage=argparse.SUPPRESS)
+        prog="Deploy/test crash", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage=argparse.SUPPRESS,
+        allow_abbrev=False)
     parser.add_argument("--kills", type=number(0, 10000), default=40, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=number(0, 2**63 - 1), default=None, help=argparse.SUPPRESS)
     parser.add_argument("--summary", type=pathlib.Path, help=argparse.SUPPRESS)
@@ -202,18 +206,43 @@ def summary(lab, lanes, wanted, points, walked):
         "versions": judge.versions(lab), "faults": lab.faults}
 
 
+def without_kafka():
+    """What keeps the run from beginning; empty when nothing does."""
+    home = os.environ.get("KAFKA_HOME")
+    if not home:
+        return "KAFKA_HOME is not set; set it to an unpacked Kafka (and install Java 17)"
+    if not os.access(f"{home}/bin/kafka-server-start.sh", os.X_OK):
+        return f"KAFKA_HOME={home} has no bin/kafka-server-start.sh; name an unpacked Kafka"
+    return ""
+
+
+def obey_signals():
+    """What was started is ended when this is told to end, or when Deploy/test, which waits for it, is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, ending.told)
+    if os.environ.get("TANBA_TEST_PROCESS") == str(os.getppid()):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
 def main():
     wanted = arguments()
-    if not os.environ.get("KAFKA_HOME"):
+    if not os.environ.get("KAFKA_HOME") and len(sys.argv) == 1:
         print("SKIPPED: the crash matrix, kills of workers at a real broker; set KAFKA_HOME to an unpacked Kafka (and install Java 17)")
         return 0
+    if reason := without_kafka():
+        print(f"Deploy/test crash: {reason}", file=sys.stderr)
+        return 3
     print(f"Crash matrix: seed {wanted.seed}, {wanted.kills} random kills and one at each failpoint", flush=True)
-    # What was started is ended, too, when this is told to end.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    obey_signals()
     folder = tempfile.mkdtemp(prefix="tanba-crash.")
     try:
         judge.check_itself()
         found = run(wanted, folder)
+    except SystemExit as end:
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"Deploy/test crash: told to end (signal {end.code - 128}); nothing is left of it. Seed {wanted.seed}", file=sys.stderr)
+        return end.code
     except CannotStart as error:
         print(f"Deploy/test crash: {error}\nWhat there is: {folder}", file=sys.stderr)
         return 3

@@ -19,6 +19,32 @@ class CannotStart(Exception):
     pass
 
 
+class Ending:
+    """What SIGINT and SIGTERM do: the main thread leaves by SystemExit. What is just being started is first noted where `down` finds it."""
+
+    def __init__(self):
+        self.number, self.waits = 0, False
+
+    def told(self, number, _=None):
+        self.number = number
+        if self.waits:
+            return
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)  # nothing disturbs what ends the others, its processes neither
+        sys.exit(128 + number)
+
+    def __enter__(self):
+        self.waits = True
+
+    def __exit__(self, *_):
+        self.waits = False
+        if self.number:
+            self.told(self.number)
+
+
+ending = Ending()
+
+
 class Lab:
     def __init__(self, folder, programs):
         self.folder, self.programs = pathlib.Path(folder), pathlib.Path(programs)
@@ -30,6 +56,7 @@ class Lab:
         self.faults = []
         self.kills = 0
         self.is_over = False
+        self.starting = threading.Lock()
         self.restarts_of_broker = 0
         self.driver_log = open(self.folder / "driver.log", "a", buffering=1)
 
@@ -42,6 +69,8 @@ class Lab:
 
     def fault(self, text):
         """Something that must not be; the run goes on, and is not clean."""
+        if self.is_over:  # of what is ended before its time nothing is asked
+            return
         with self.lock:
             self.faults.append(text)
         self.note("FAULT: " + text)
@@ -60,7 +89,10 @@ class Lab:
         environment.pop("KAFKA_BOOTSTRAP", None)
         with open(self.folder / "logs" / "up.log", "a") as log:
             command = [deploy / "local", "up", "--dir", self.sandbox, "--workers", "0", "--log", "kafka"]
-            if subprocess.run(command, env=environment, stdout=log, stderr=log).returncode != 0:
+            # In a session of its own: a terminal tells all of ours to end at once.
+            with ending:
+                status = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True).returncode
+            if status != 0:
                 raise CannotStart("Deploy/local up failed:\n" + tail(self.folder / "logs" / "up.log"))
         self.local = json.loads((self.sandbox / "local.json").read_text())
         self.bootstrap = self.local["bootstrap"]

@@ -60,7 +60,8 @@ class Lane:
             thread.join()
 
     def abandon(self):
-        self.lab.is_over = True
+        with self.lab.starting:
+            self.lab.is_over = True
         for worker in self.workers + self.guests:
             if worker.is_alive:
                 worker.process.kill()

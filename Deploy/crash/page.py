@@ -1,5 +1,6 @@
 """docs/crash-matrix.md: a row for each run, and the sum of all in its last line."""
 import datetime
+import fcntl
 import pathlib
 import re
 import subprocess
@@ -22,6 +23,8 @@ def sentence(found):
 def add(found):
     """Adds the run, and writes the last line anew from all rows."""
     path = root / "docs" / "crash-matrix.md"
+    lock = open(path)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # of two runs at once
     text = path.read_text()
     head, rest = text.split(BEGIN)
     table, _ = rest.split(END)

@@ -16,8 +16,6 @@ class Worker:
 
     def start(self, failpoint=None):
         """A new life. What it signs is counted by the shim in a file of its own, its log is a file of its own."""
-        if self.lab.is_over:  # the run was told to end, and an act has not noticed yet
-            raise RuntimeError(f"{self.name} is not started any more")
         self.life += 1
         self.lab.mend_token(self.name)
         self.rules.write_text("")
@@ -30,7 +28,9 @@ class Worker:
             environment["TANBA_FAILPOINT"] = failpoint
         self._read, self._part, self._events = 0, b"", []
         self.is_killed = False
-        with open(self.log, "wb") as log:
+        with open(self.log, "wb") as log, self.lab.starting:
+            if self.lab.is_over:  # the run was told to end, and an act has not noticed yet
+                raise RuntimeError(f"{self.name} is not started any more")
             self.process = subprocess.Popen(
                 [self.lab.programs / "tanba-worker", "--config", self.configuration], env=environment, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, start_new_session=True)
