@@ -22,18 +22,22 @@ class PropertiesError(Exception):
 def read_properties(path):
     """NAME=VALUE lines, as kcat reads them with -F. Errors quote no value: some are passwords."""
     properties = {}
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            line = line.strip()
-            if not line or line.startswith("#"):
-                continue
-            name, equals, value = (part.strip() for part in line.partition("="))
-            if not equals or not name:
-                raise PropertiesError(f"{path}:{number}: no NAME=VALUE")
-            name = "sasl.mechanisms" if name == "sasl.mechanism" else name
-            if name in properties:
-                raise PropertiesError(f"{path}:{number}: {name} a second time")
-            properties[name] = value
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.readlines()
+    except (OSError, ValueError) as error:
+        raise PropertiesError(f"{path}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
+    for number, line in enumerate(lines, 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or not name:
+            raise PropertiesError(f"{path}:{number}: no NAME=VALUE")
+        name = "sasl.mechanisms" if name == "sasl.mechanism" else name
+        if name in properties:
+            raise PropertiesError(f"{path}:{number}: {name} a second time")
+        properties[name] = value
     return properties
 
 
@@ -60,6 +64,10 @@ class Security:
     def tls(self):
         given = self.properties.get
         roots = given("ssl.ca.location")
+        for name in ("ssl.ca.location", "ssl.certificate.location", "ssl.key.location"):
+            path = given(name)
+            if path and path != "probe" and not os.access(path, os.R_OK):
+                raise PropertiesError(f"{name}: there is no {path}, or it cannot be read")
         try:
             context = ssl.create_default_context()
             if roots and roots != "probe":

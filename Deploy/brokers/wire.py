@@ -10,6 +10,10 @@ class KafkaError(Exception):
     """A broker refused something, or cannot be reached."""
 
 
+class AddressError(KafkaError):
+    """No address of a broker."""
+
+
 class Refusal(KafkaError):
     """The broker's own answer, by its code."""
 
@@ -137,7 +141,7 @@ def connect(bootstrap, security=None):
     for address in bootstrap.split(","):
         host, _, port = address.strip().rpartition(":")
         if not host or not port.isascii() or not port.isdigit():
-            raise KafkaError(f"{address}: no HOST:PORT")
+            raise AddressError(f"{address}: no HOST:PORT")
         try:
             return Broker(host.strip("[]"), int(port), security)
         except OSError as error:  # of TLS too
@@ -146,4 +150,6 @@ def connect(bootstrap, security=None):
 
 
 def explained(error):
+    if "_ALERT_" in (getattr(error, "reason", None) or ""):
+        return f"the broker refuses this client's certificate, or wants one: check ssl.certificate.location ({error.reason})"
     return getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -72,6 +72,8 @@ import Testing
         #expect(try await status(["--stream", "not-there", "--replicas", "2"], says: "--replicas 2") == 2)
         #expect(try await status(["--ledger-retention", "1d"], says: "--ledger-retention") == 2)
         #expect(try await status(["--bootstrap", "127.0.0.1:1"], says: "refused") == 3)
+        #expect(try await status(["--bootstrap", "broker"], says: "--bootstrap broker: no HOST:PORT") == 2)
+        #expect(try await status([], as: "missing", says: "missing.properties: No such file") == 2)
         #expect(try await status([], as: "nobody", says: "TOPIC_AUTHORIZATION_FAILED; check needs the rights Describe") == 3)
         // Python names what librdkafka 2.0.2 does not tell apart.
         for (door, word) in [(TestBroker.Door.expiredServer, "expired"), (.wrongHost, "127.0.0.1")] {
@@ -80,6 +82,11 @@ import Testing
         }
         try stand.write(String(decoding: try stand.read("admin.properties"), as: UTF8.self) + "sasl.kerberos.principal=x\n", to: "odd.properties")
         #expect(try await status([], as: "odd", says: "sasl.kerberos.principal") == 2)
+        try stand.write("security.protocol=ssl\nssl.ca.location=none.pem\n", to: "rootless.properties")
+        #expect(try await status([], as: "rootless", says: "ssl.ca.location: there is no none.pem") == 2)
+        let bare = String(decoding: try stand.read("admin.properties"), as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("s") }
+        try stand.write(bare.filter { !$0.contains("ssl.certificate") && !$0.contains("ssl.key") }.joined(separator: "\n"), to: "bare.properties")
+        #expect(try await status([], as: "bare", says: "check ssl.certificate.location") == 3)
     }
 
     /// A jobs topic of a stream whose window reaches further back than its topics keep anything.
