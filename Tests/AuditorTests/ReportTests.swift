@@ -50,6 +50,7 @@ import Testing
         #expect(abs(report.seconds - 99.1) < 0.001 && report.documentsPerSecond == 0)
         #expect((48.0...52).contains(report.latencyMilliseconds(0.5)), "\(report.latencyMilliseconds(0.5))")
         #expect((96.0...102).contains(report.latencyMilliseconds(0.99)), "\(report.latencyMilliseconds(0.99))")
+        #expect(report.text.contains("clean: 1 jobs have no result yet, every other has its one result"), "\(report.text)")
     }
 
     @Test func theJSONHasAllThatIsCounted() async throws {

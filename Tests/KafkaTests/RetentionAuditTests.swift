@@ -129,8 +129,18 @@ import Testing
         try Files.writeAtomically(Array((lines[..<4] + lines[5...]).joined().utf8), to: path)
         let alone = try await self.audit(ExportedResultStream(path: path, stream: lab.name, jobs: nil))
         #expect(alone.findings.map(\.code) == [.jobWithoutResult] && alone.findings.first?.offset == Offset(4) && alone.outside == 9)
-        #expect(throws: ResultExportError.self) { try ExportedResultStream(path: path, stream: "another", jobs: nil) }
-        await #expect(throws: ResultExportError.self) { try await audit(lines + [lines[4]]) }
-        await #expect(throws: ResultExportError.self) { try await audit(lines + [String(lines[4].dropLast(9))]) }
+        #expect(#expect(throws: ResultExportError.self) { try ExportedResultStream(path: path, stream: "another", jobs: nil) }?.kind == .otherStream)
+        let unkeyed = lines[4].replacing(#""key":""#, with: #""keys":""#)
+        for (kind, forged) in [
+            (ResultExportError.Kind.damaged, lines + [lines[4]]), (.damaged, lines[..<4] + [lines[5], lines[4]] + lines[6...]),
+            (.damaged, lines[..<4] + [unkeyed] + lines[5...]), (.unfinished, lines + [String(lines[4].dropLast(9))]),
+        ] {
+            let error = await #expect(throws: ResultExportError.self) { try await audit(forged) }
+            #expect(error?.kind == kind && error?.description.hasPrefix(path) == true, "\(String(describing: error))")
+            #expect(error?.description.contains("export to another file") == false)
+        }
+        try Files.writeAtomically([], to: path)
+        let empty = try await self.audit(ExportedResultStream(path: path, stream: lab.name, jobs: nil))
+        #expect(empty.isClean && empty.text.hasSuffix("clean: there is nothing to judge\n"), "\(empty.text)")
     }
 }

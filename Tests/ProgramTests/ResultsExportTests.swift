@@ -125,6 +125,19 @@ import Testing
         try lab.stand.write(text.replacingCharacters(in: digest...digest, with: text[digest] == "A" ? "B" : "A"), to: "results.jsonl")
         let forged = try await lab.stand.run("tanba-auditor", alone)
         #expect(forged.status == 1 && forged.output.contains("document-digest-differs"), "\(forged)")
+        // The kind of failure is the exit status: what no export is, is a finding too
+        let doubled = text + text.split(separator: "\n").last! + "\n"
+        for (status, text, stream) in [(Int32(1), doubled, lab.stream), (2, text, "other"), (3, String(text.dropLast()), lab.stream)] {
+            try lab.stand.write(text, to: "results.jsonl")
+            let ended = try await lab.stand.run("tanba-auditor", ["audit", "--stream", stream, "--export", "results.jsonl"] + trust)
+            #expect(ended.status == status && ended.errors.contains("results.jsonl"), "\(ended)")
+        }
+        // A name or an address that is wrong is the user's to mend, whichever program is told of it.
+        let wrong = ["--stream", "no-such-stream"]
+        #expect(try await lab.stand.run("tanba", ["results"] + wrong).status == 2)
+        #expect(try await lab.stand.run("tanba-auditor", ["audit", "--bootstrap", lab.bootstrap] + wrong + trust).status == 2)
+        let spaced = try await lab.stand.run("tanba", ["results", "--stream", "a b"])
+        #expect(spaced.status == 2 && spaced.errors.contains("letters, digits"), "\(spaced)")
     }
 
     @Test(arguments: [

@@ -16,6 +16,13 @@ public struct KafkaTrouble: Sendable {
     /// Waiting may mend it. A refused login or certificate is not mended so, although the call that met it only timed out.
     public var mayPass: Bool { (error.isTransient || error.isRetriable) && !(cause?.isRefusal ?? false) }
 
+    /// The client's properties or a name are wrong, or a right is missing: what was asked for cannot be had before that is mended.
+    public var isMisconfiguration: Bool {
+        let telling = cause ?? error
+        return telling.isDenied || telling.isRefusal
+            || [.unknownTopicOrPartition, .unknownTopic, .invalidTopic, .invalidArgument].contains(telling.code)
+    }
+
     /// What failed and why, without the operation.
     public var sentence: String {
         let said = "\(error.text) (\(error.name))"
@@ -39,6 +46,8 @@ public struct KafkaTrouble: Sendable {
             "raise max.message.bytes of the topic: Tanba writes results of up to 256 KiB in batches of up to 1 MB"
         case .unknownTopicOrPartition, .unknownTopic, .unknownPartition:
             "check the name, or make what is missing with Deploy/topics create"
+        case .invalidTopic:
+            "a stream's name has letters, digits, dots, dashes and underlines, at most 240 of them"
         case .invalidTransactionTimeout:
             "lower transaction.timeout.ms in the client's properties, or raise transaction.max.timeout.ms of the brokers"
         case .fencedInstance:

@@ -152,8 +152,13 @@ public struct AuditReport: Sendable {
         if findingCount > findings.count { text += "… and \(findingCount - findings.count) more\n" }
         guard isClean else { return text + "\(findingCount) findings\n" }
         let isWhole = outside + unjudged + packagesUnjudged == 0
-        if jobs == 0, outside > 0 { return text + "clean: one result for each job, and every signature holds over the digest that it names\n" }
-        return text + "clean: every job\(isWhole ? "" : " that could be judged") has its one result, and every signature holds\n"
+        if jobs == 0 {
+            guard outside > 0 else { return text + "clean: there is nothing to judge\n" }
+            return text + "clean: one result for each job, and every signature holds over the digest that it names\n"
+        }
+        let which = (pending > 0 ? " other" : "") + (isWhole ? "" : " that could be judged")
+        let waiting = pending > 0 ? "\(pending) jobs have no result yet, " : ""
+        return text + "clean: \(waiting)every\(pending > 0 ? which : " job" + which) has its one result, and every signature holds\n"
     }
 }
 

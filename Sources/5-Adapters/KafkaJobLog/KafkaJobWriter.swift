@@ -69,9 +69,10 @@ public actor KafkaJobWriter: LaneActor {
     public func connect() throws(JobLogError) {
         do throws(KafkaError) { _ = try producer.partitionCount(of: topics.jobs, within: patience) } catch {
             noteIncidents()
-            let kind: JobLogError.Kind = error.isTransient ? .unavailable : .misconfigured
-            throw KafkaTrouble(error, incidents: incidents).error(
-                kind, "cannot find the topic \(topics.jobs)", bootstrap: bootstrap, rights: topics.submittersRight)
+            let trouble = KafkaTrouble(error, incidents: incidents)
+            throw trouble.error(
+                trouble.mayPass ? .unavailable : .misconfigured, "cannot find the topic \(topics.jobs)", bootstrap: bootstrap,
+                rights: topics.submittersRight)
         }
     }
 

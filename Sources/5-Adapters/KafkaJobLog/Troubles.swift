@@ -64,6 +64,8 @@ extension KafkaJobLog {
         { line in
             // Consumer's settings mean nothing to a producer and the other way round; the user sets them once for both.
             if line.facility == "CONFWARN", line.text.contains("will be ignored by this") { return }
+            // Why a broker's certificate is not taken is told as an incident; this says every second that it is so.
+            if line.facility == "SSLCERTVRFY" { return }
             let fields: [(String, LogValue)] = [("facility", .text(line.facility))]
             switch line.severity {
             case ...2: report.error("kafka-client", line.text, fields)

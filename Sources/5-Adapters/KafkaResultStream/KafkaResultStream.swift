@@ -53,13 +53,8 @@ public actor KafkaResultStream: ResultStream, LaneActor {
         if let bounds { return bounds }
         let committed = try client.reader()
         let uncommitted = try client.reader(isolation: "read_uncommitted")
-        func count(_ topic: String) throws(KafkaStreamError) -> Int {
-            try client.attempt("find \(topic)", committed) { () throws(KafkaError) in
-                try committed.partitionCount(of: topic, within: client.patience)
-            }
-        }
-        let jobCount = try count(client.jobs)
-        let resultCount = try count(client.results)
+        let jobCount = try client.partitionCount(of: client.jobs, committed)
+        let resultCount = try client.partitionCount(of: client.results, committed)
         guard jobCount == resultCount else {
             throw KafkaStreamError(
                 reason: "\(client.jobs) has \(jobCount) partitions, \(client.results) \(resultCount)",

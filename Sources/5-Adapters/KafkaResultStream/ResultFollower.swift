@@ -97,9 +97,7 @@ public actor ResultFollower: LaneActor {
     private func begin() throws(KafkaStreamError) {
         if self.reader == nil { self.reader = try client.reader(fetchWait: .milliseconds(250), whenOffsetIsGone: "error") }
         let reader = self.reader!
-        let count = try client.attempt("find \(client.results)", reader) { () throws(KafkaError) in
-            try reader.partitionCount(of: client.results, within: client.patience)
-        }
+        let count = try client.partitionCount(of: client.results, reader)
         if let partition = next.keys.max(), partition.rawValue >= count { throw madeAnew("has \(count) partitions, not \(partition.rawValue + 1)") }
         var positions: [KafkaPosition] = []
         for number in 0..<Int32(count) {

@@ -35,12 +35,27 @@ struct StreamClient: Sendable {
         do throws(KafkaError) {
             return try Reader(properties: all) { line in
                 switch line.severity {
-                case ...4 where line.facility != "CONFWARN": report.warning("kafka-client", line.text, [("facility", .text(line.facility))])
+                // Why a certificate is not taken is told by the error; this says again and again that it is so.
+                case ...4 where !["CONFWARN", "SSLCERTVRFY"].contains(line.facility):
+                    report.warning("kafka-client", line.text, [("facility", .text(line.facility))])
                 default: report.debug("kafka-client", line.text, [("facility", .text(line.facility))])
                 }
             }
         } catch {
             throw KafkaStreamError("make a reader", of: stream, error, incidents: [], bootstrap: bootstrap)
+        }
+    }
+
+    /// Waits for brokers that do not answer, and not for those that refuse this client.
+    func partitionCount(of topic: String, _ reader: Reader) throws(KafkaStreamError) -> Int {
+        let end = ContinuousClock.now + patience
+        while true {
+            do throws(KafkaStreamError) {
+                let slice = min(.seconds(5), max(.milliseconds(1), end - ContinuousClock.now))
+                return try attempt("find \(topic)", reader) { () throws(KafkaError) in try reader.partitionCount(of: topic, within: slice) }
+            } catch {
+                guard error.isTransient, ContinuousClock.now < end else { throw error }
+            }
         }
     }
 

@@ -26,7 +26,8 @@ public actor ExportedResultStream: ResultStream, LaneActor {
     /// - Throws: `ResultExportError` for a file that is no export of this stream or ends within a line; `SystemError`, `FileProblem`.
     public init(path: String, stream: String, jobs: (any ResultStream)?) throws {
         let file = try LineFile(path: path, isWritten: false)
-        let lines = try Self.lines(of: file, stream: stream)
+        let lines: [Partition: [Line]]
+        do { lines = try Self.lines(of: file, stream: stream) } catch let error as ResultExportError { throw error.forAuditor }
         (name, self.jobs, self.file, self.lines) = (stream, jobs, file, lines)
     }
 
@@ -40,7 +41,7 @@ public actor ExportedResultStream: ResultStream, LaneActor {
             lines[partition, default: []].append(Line(offset: offset, place: place))
         }
         guard torn.isEmpty else {
-            throw ResultExportError(path: file.path, line: count + 1, "is torn: tanba results --export mends that and goes on")
+            throw ResultExportError(path: file.path, line: count + 1, kind: .unfinished, "is torn, or being written")
         }
         return lines
     }
@@ -52,7 +53,9 @@ public actor ExportedResultStream: ResultStream, LaneActor {
         }
         let partitions = try await jobs.partitions()
         if let stranger = lines.keys.max(), stranger.rawValue >= partitions.count {
-            throw ResultExportError(path: file.path, line: nil, "has results of partition \(stranger), the stream has \(partitions.count) partitions")
+            throw ResultExportError(
+                path: file.path, line: nil, "has results of partition \(stranger), the stream has \(partitions.count) partitions"
+            ).forAuditor
         }
         return partitions.map {
             AuditedPartition(
@@ -72,8 +75,12 @@ public actor ExportedResultStream: ResultStream, LaneActor {
             if lines[middle].offset < from { low = middle + 1 } else { high = middle }
         }
         return try lines[low...].prefix(limit).map { line in
-            let bytes = try bytes(of: line)
-            let exported = try ExportedResult.read(bytes.span)
+            let exported: ExportedResult
+            do {
+                exported = try ResultExport.exported(bytes(of: line), at: (partition, line.offset), of: file.path)
+            } catch let error as ResultExportError {
+                throw error.forAuditor
+            }
             return StreamRecord(offset: exported.offset, key: exported.key, value: exported.value, time: exported.time)
         }
     }
@@ -85,7 +92,7 @@ public actor ExportedResultStream: ResultStream, LaneActor {
             let from = line.place + bytes.count
             let more = try file.read(from..<min(file.size, from + room))
             if let end = more.firstIndex(of: 0x0A) { return bytes + more[..<end] }
-            guard !more.isEmpty else { throw ResultExportError(path: file.path, line: nil, "changed while it was read") }
+            guard !more.isEmpty else { throw ResultExportError(path: file.path, line: nil, kind: .unfinished, "changed while it was read") }
             bytes += more
             room *= 4
         }

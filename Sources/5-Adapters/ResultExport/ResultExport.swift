@@ -69,7 +69,7 @@ public final class ResultExport {
         }
         for (partition, last) in lastLines {
             let line = try file.read(last.bytes)
-            let exported = try ExportedResult.read(line.span)
+            let exported = try Self.exported(line, at: (partition, last.offset), of: path)
             ends[partition] = End(offset: last.offset, source: exported.result?.source.offset, unchecked: line)
         }
     }
@@ -81,11 +81,20 @@ public final class ResultExport {
         guard let place = ExportedResult.place(of: line) else {
             throw ResultExportError(path: path, line: number, "is not of an export, or damaged")
         }
-        guard place.stream == stream else { throw ResultExportError(path: path, line: number, "is of stream \(place.stream), not \(stream)") }
+        guard place.stream == stream else {
+            throw ResultExportError(path: path, line: number, kind: .otherStream, "is of stream \(place.stream), not \(stream)")
+        }
         if let last = last(place.partition), place.offset <= last {
             throw ResultExportError(path: path, line: number, "stands at partition \(place.partition), offset \(place.offset), behind offset \(last)")
         }
         return (place.partition, place.offset)
+    }
+
+    /// The whole of a line whose place is known.
+    static func exported(_ line: [UInt8], at place: (Partition, Offset), of path: String) throws(ResultExportError) -> ExportedResult {
+        do throws(JobResultError) { return try ExportedResult.read(line.span) } catch {
+            throw ResultExportError(path: path, line: nil, "has a damaged line, that of partition \(place.0), offset \(place.1): \(error)")
+        }
     }
 
     /// The records of the last lines: where reading goes on, this record included.
@@ -162,20 +171,43 @@ public final class ResultExport {
     }
 }
 
-/// A file that an export cannot go on with.
+/// A file that an export cannot go on with, or that cannot be audited.
 public struct ResultExportError: Error, CustomStringConvertible {
     public let path: String
     /// The line that shows it, from 1.
     public let line: Int?
+    public let kind: Kind
     public let reason: String
+    /// What to do about it, for who goes on with the file; its auditor is told otherwise.
+    private(set) var remedy = "it was left as it is: keep it and export to another file"
 
-    init(path: String, line: Int?, _ reason: String) {
+    public enum Kind: Sendable {
+        /// An export of another stream.
+        case otherStream
+        /// Somebody is writing it, or a crash left it so.
+        case unfinished
+        /// What no export is.
+        case damaged
+    }
+
+    init(path: String, line: Int?, kind: Kind = .damaged, _ reason: String) {
         self.path = path
         self.line = line
+        self.kind = kind
         self.reason = reason
     }
 
-    public var description: String {
-        "\(path)\(line.map { ":\($0): this line" } ?? "") \(reason); it was left as it is: keep it and export to another file"
+    /// The same for who judges the file.
+    var forAuditor: Self {
+        var error = self
+        error.remedy =
+            switch kind {
+            case .otherStream: "name its own stream with --stream"
+            case .unfinished: "wait until tanba results --export has written it, or run that again"
+            case .damaged: "no export is so: somebody or a disk changed the file. Judge another export of the stream, or the stream itself"
+            }
+        return error
     }
+
+    public var description: String { "\(path)\(line.map { ":\($0): this line" } ?? "") \(reason); \(remedy)" }
 }

@@ -49,12 +49,14 @@ struct AuditCommand {
         case (nil, let name?, nil) where export != nil: stream = try ExportedResultStream(path: export!, stream: name, jobs: nil)
         case (nil, let name?, let bootstrap?):
             let properties = try invocation.value("client-properties").map { path in
-                try ClientProperties.parse(String(decoding: Files.read(path, atMost: 1 << 20), as: UTF8.self), file: path)
+                do { return try ClientProperties.parse(String(decoding: Files.read(path, atMost: 1 << 20), as: UTF8.self), file: path) } catch {
+                    throw UsageError(description: "--client-properties: \(error)")
+                }
             }
             let kafka = KafkaResultStream(
                 bootstrap: bootstrap, stream: name, properties: properties ?? [:], report: .text(program: "tanba-auditor", minimum: .warning))
             stream = try export.map { try ExportedResultStream(path: $0, stream: name, jobs: kafka) } ?? kafka
-        default: throw UsageError(description: "name a stream with --stream and --bootstrap, or a folder with --log")
+        default: throw UsageError(description: "name a stream with --stream, and --bootstrap or --export or both; or a folder with --log")
         }
     }
 

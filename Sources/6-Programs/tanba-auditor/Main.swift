@@ -1,7 +1,9 @@
 import Auditor
 import CommandLineOptions
 import Glibc
+import KafkaResultStream
 import OperatingSystem
+import ResultExport
 import SigningModel
 
 /// `tanba-auditor`: proves from results and trust anchors alone.
@@ -10,7 +12,8 @@ import SigningModel
         "tanba-auditor", version: TanbaVersion.text, summary: "Verifies signatures, and proves that a stream lost, added and forged nothing.",
         commands: [VerifyCommand.declaration, AuditCommand.declaration],
         exitStatuses: [
-            (0, "everything holds"), (1, "something does not: the findings say what"), (2, "the command line cannot be used"),
+            (0, "everything holds"), (1, "something does not: the findings say what"),
+            (2, "the command line or the client's properties cannot be used"),
             (3, "the world failed: a broker, a file"),
         ])
 
@@ -27,8 +30,22 @@ import SigningModel
                 exit(try await invocation.command == "verify" ? VerifyCommand(invocation).run() : AuditCommand(invocation).run())
             } catch {
                 StandardStreams.writeError("tanba-auditor: \(error)\n")
-                exit(error is UsageError ? .usage : .worldFailed)
+                exit(status(of: error))
             }
+        }
+    }
+
+    private static func status(of error: any Error) -> ExitStatus {
+        switch error {
+        case is UsageError: .usage
+        case let error as KafkaStreamError where error.isMisconfigured: .usage
+        case let error as ResultExportError:
+            switch error.kind {
+            case .otherStream: .usage
+            case .unfinished: .worldFailed
+            case .damaged: .refused
+            }
+        default: .worldFailed
         }
     }
 

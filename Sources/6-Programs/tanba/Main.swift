@@ -3,6 +3,7 @@ import Configuration
 import EmbeddedJobLog
 import Glibc
 import KafkaJobLog
+import KafkaResultStream
 import LibCrypto
 import OperatingSystem
 import ResultExport
@@ -58,6 +59,7 @@ import TokenCeremony
         case let error as SignerError where error.isMisfit: .usage
         case let error as CeremonyError: error.exitStatus
         case let error as JobLogError where error.kind == .misconfigured: .usage
+        case let error as KafkaStreamError where error.isMisconfigured: .usage
         default: .worldFailed
         }
     }
