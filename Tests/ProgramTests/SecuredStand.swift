@@ -61,7 +61,7 @@ final class SecuredStand: Sendable {
     }
 
     func results(as user: String, _ arguments: [String] = []) async throws -> Ended {
-        try await stand.run("tanba", ["results", "--stream", stream, "--config", user + ".yaml"] + arguments)
+        try await stand.run("tanba", ["results", "--stream", stream, "--config", user + ".yaml"] + arguments, within: .seconds(120))
     }
 
     func audit(as user: String) async throws -> Ended {
