@@ -184,10 +184,10 @@ extension TimeStampTests {
             $0.info[8].children = [DERNode(.context(6, constructed: false), content: Array("http://tsa".utf8))]
         },
         Lie("a certificate of tomorrow", .certificateValidity) {
-            $0.replaceCertificate { $0.notBefore = TestPKI.shared.now.addingTimeInterval(3_000) }
+            $0.replaceCertificate { $0.notBefore = TimeStampTests.moment.addingTimeInterval(3_000) }
         },
         Lie("a certificate of yesterday", .certificateValidity) {
-            $0.replaceCertificate { $0.notAfter = TestPKI.shared.now.addingTimeInterval(-3_000) }
+            $0.replaceCertificate { $0.notAfter = TimeStampTests.moment.addingTimeInterval(-3_000) }
         },
 
         Lie("signed over SHA-1", .algorithmUnknown) {
@@ -232,7 +232,7 @@ extension TimeStampTests {
     }
 
     private static func time(_ seconds: Double) -> DERNode {
-        let text = TestPKI.shared.now.addingTimeInterval(seconds).formatted(.iso8601).filter { $0.isNumber } + "Z"
+        let text = TimeStampTests.moment.addingTimeInterval(seconds).formatted(.iso8601).filter { $0.isNumber } + "Z"
         return DERNode(.generalizedTime, content: Array(text.utf8))
     }
 

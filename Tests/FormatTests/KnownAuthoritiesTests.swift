@@ -8,9 +8,10 @@ import TimeStampProtocol
 /// What a client remembers of an authority spares work and no check: with it, every lie is found as without.
 @Suite struct KnownAuthoritiesTests {
     private static func check(
-        _ answer: [UInt8], _ request: TimeStampRequest, _ known: inout KnownAuthorities, trust: TimeStampToken.Trust = TimeStampTests.trusting
+        _ answer: [UInt8], _ request: TimeStampRequest, _ known: inout KnownAuthorities, at clock: Date = TimeStampTests.moment,
+        trust: TimeStampToken.Trust = TimeStampTests.trusting
     ) throws(TimeStampFault) -> TimeStampToken {
-        try TimeStampResponse.check(answer, answering: request, at: TestPKI.shared.now, accepting: 300, knowing: &known, trust: trust)
+        try TimeStampResponse.check(answer, answering: request, at: clock, accepting: 300, knowing: &known, trust: trust)
     }
 
     private static func fault(_ answer: [UInt8], _ request: TimeStampRequest, _ known: inout KnownAuthorities) -> TimeStampFault? {
@@ -60,10 +61,10 @@ import TimeStampProtocol
         for number in UInt8(0)..<3 {
             let request = TestTimeStampAuthority.request([number], nonce: [number + 1])
             let answer = try authority.answer(request)
-            let token = try Self.check(answer, request, &known)
+            let token = try Self.check(answer, request, &known, at: Date())
             #expect(known.additions == 2)
             var none = KnownAuthorities()
-            #expect(try Self.check(answer, request, &none) == token)
+            #expect(try Self.check(answer, request, &none, at: Date()) == token)
             #expect(token.authority == authority.signer.certificate && token.certificates == [token.authority])
         }
     }

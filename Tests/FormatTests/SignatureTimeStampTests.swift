@@ -28,7 +28,7 @@ import TimeStampProtocol
             let authority = try TestTimeStampAuthority()
             self.authority = authority.signer
             token = try TimeStampResponse.check(
-                try authority.answer(request), answering: request, at: TestPKI.shared.now, accepting: 300, trust: { _, _, _ in nil }
+                try authority.answer(request), answering: request, at: Date(), accepting: 300, trust: { _, _, _ in nil }
             ).der
         }
 
