@@ -49,12 +49,15 @@ struct StreamClient: Sendable {
     /// Waits for brokers that do not answer, and not for those that refuse this client.
     func partitionCount(of topic: String, _ reader: Reader) throws(KafkaStreamError) -> Int {
         let end = ContinuousClock.now + patience
+        var incidents: [KafkaError] = []
         while true {
-            do throws(KafkaStreamError) {
-                let slice = min(.seconds(5), max(.milliseconds(1), end - ContinuousClock.now))
-                return try attempt("find \(topic)", reader) { () throws(KafkaError) in try reader.partitionCount(of: topic, within: slice) }
+            do throws(KafkaError) {
+                return try reader.partitionCount(of: topic, within: min(.seconds(5), max(.milliseconds(1), end - ContinuousClock.now)))
             } catch {
-                guard error.isTransient, ContinuousClock.now < end else { throw error }
+                _ = reader.poll(for: .zero)
+                incidents = (incidents + reader.takeIncidents()).suffix(16)
+                let told = KafkaStreamError("find \(topic)", of: stream, error, incidents: incidents, bootstrap: bootstrap)
+                guard told.isTransient, ContinuousClock.now < end else { throw told }
             }
         }
     }
