@@ -223,21 +223,22 @@ public actor KafkaJobLog: JobLog, LaneActor {
 
     /// A client failed for good: both are dropped, to be made anew by the next `receive`. Twice within a minute is no accident.
     func fall(_ error: KafkaError) throws(JobLogError) {
-        let reason = trouble("go on", error).reason
-        report.error("kafka-fatal", "both clients are made anew: \(reason)", [("code", .text(error.name))])
-        dropClients(reason)
-        // Who is refused with a transaction open is told that it failed for good, until somebody mends that: it is no second process.
-        guard !error.isRefusal else { return }
+        let trouble = trouble("go on", error)
         let now = ContinuousClock.now
-        if let lastFall, now - lastFall < .seconds(60) {
-            let ended = JobLogError(
-                .fatal, reason: "\(reason), for the second time within a minute",
-                remedy: "look for a second process with the worker id \(settings.worker) and give it another; if there is none, for "
-                    + "transactions that outlive transaction.timeout.ms; then start this one again")
-            self.ended = ended
-            throw ended
-        }
-        lastFall = now
+        // Who is refused with a transaction open is told that it failed for good, until somebody mends that: it is no second process.
+        let isAgain = !error.isRefusal && lastFall.map { now - $0 < .seconds(60) } ?? false
+        report.error(
+            "kafka-fatal", "\(isAgain ? "for the second time within a minute" : "both clients are made anew"): \(trouble)",
+            [("code", .text(error.name)), ("worker", .text(settings.worker))])
+        dropClients(trouble.reason)
+        if !error.isRefusal { lastFall = now }
+        guard isAgain else { return }
+        let ended = JobLogError(
+            .fatal, reason: "\(trouble.reason), for the second time within a minute",
+            remedy: "look for a second process with the worker id \(settings.worker) and give it another; if there is none, for "
+                + "transactions that outlive transaction.timeout.ms; then start this one again")
+        self.ended = ended
+        throw ended
     }
 
     /// Who may not use a topic leaves the partitions to others, and does not disturb them by trying.
